@@ -1,0 +1,91 @@
+"""Attention weights taken out of a trained model, and their entropy (chapter 5)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from gat_course.graph import GraphData
+
+
+@torch.no_grad()
+def extract(model: nn.Module, graph: GraphData) -> list[Tensor]:
+    r"""Attention weights of every layer, with dropout off.
+
+    Args:
+        model: a model whose forward takes `return_attention=True`, such as `GAT`.
+        graph: the graph to look at, with features.
+
+    Returns:
+        One $\alpha$ per layer, `[E, K]`, in the order of `graph.src`, `graph.dst`.
+
+    Raises:
+        TypeError: the model has no attention to give.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        _, alphas = model(graph, graph.x, return_attention=True)
+    except TypeError as error:
+        if "return_attention" not in str(error):
+            raise
+        raise TypeError(
+            f"{type(model).__name__} has no attention weights: its forward takes no "
+            "return_attention"
+        ) from error
+    finally:
+        model.train(was_training)
+    return alphas
+
+
+def to_matrix(graph: GraphData, alpha: Tensor) -> Tensor:
+    r"""One head's weights as a matrix whose row $i$ is the target.
+
+    Args:
+        graph: the graph.
+        alpha: one head's weights, `[E]`.
+
+    Returns:
+        `[N, N]`, NaN where there is no edge; repeated edges are added up.
+    """
+    _check(graph, alpha, dims=1)
+    matrix = alpha.new_zeros(graph.num_nodes, graph.num_nodes)
+    matrix.index_put_((graph.dst, graph.src), alpha, accumulate=True)
+    return matrix.masked_fill(graph.dense_adjacency() == 0, math.nan)
+
+
+def entropy(graph: GraphData, alpha: Tensor) -> Tensor:
+    r"""Entropy of each target's weights, $-\sum_j \alpha_{ij}\log\alpha_{ij}$, in nats.
+
+    Args:
+        graph: the graph.
+        alpha: weights `[E, K]`.
+
+    Returns:
+        `[N, K]`, between 0 (all weight on one neighbour) and
+        $\log|\mathcal N(i)|$; 0 for a node without neighbours.
+
+    Source: DGL's graph attention tutorial measures attention this way.
+    """
+    _check(graph, alpha, dims=2)
+    terms = -torch.special.xlogy(alpha, alpha)  # [E, K], 0 log 0 = 0
+    return alpha.new_zeros(graph.num_nodes, alpha.shape[1]).index_add(
+        0, graph.dst, terms
+    )
+
+
+def uniform_entropy(graph: GraphData) -> Tensor:
+    r"""The largest entropy each node can have, $\log|\mathcal N(i)|$, `[N]`, in nats.
+
+    A node without neighbours gets 0.
+    """
+    return graph.in_degrees.clamp(min=1).double().log().float()
+
+
+def _check(graph: GraphData, alpha: Tensor, dims: int) -> None:
+    if alpha.dim() != dims or len(alpha) != graph.num_edges:
+        shape = "[E]" if dims == 1 else "[E, K]"
+        raise ValueError(
+            f"alpha must be {shape} with E = {graph.num_edges} edges, "
+            f"got {list(alpha.shape)}"
+        )

@@ -1,0 +1,76 @@
+"""The graph attention layer in DGL, by user-defined functions and by built-ins.
+
+Chapter 3 builds both. They hold the parameters of `layers.GATLayer`, so that one state
+dict serves all implementations. DGL itself is imported on first use.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gat_course import dgl_compat, formulas
+from gat_course.graph import GraphData
+from gat_course.layers import GATLayer
+
+
+class UDFGATLayer(GATLayer):
+    """Graph attention as user-defined functions (UDFs) on edges and mailboxes.
+
+    Arguments and shapes: see `GATLayer`. Raises ImportError without DGL.
+    """
+
+    def edge_scores(self, edges) -> dict[str, Tensor]:
+        """Equation (2) for a batch of edges."""
+        scores = edges.dst["s_dst"] + edges.src["s_src"]  # [E, K]
+        return {"e": F.leaky_relu(scores, self.negative_slope)}
+
+    def message(self, edges) -> dict[str, Tensor]:
+        """What an edge carries: the source's features and the edge's score."""
+        return {"z": edges.src["z"], "e": edges.data["e"]}
+
+    def reduce(self, nodes) -> dict[str, Tensor]:
+        """Equations (3) and (4) for a batch of B targets that share a degree D."""
+        scores = nodes.mailbox["e"]  # [B, D, K]
+        alpha = torch.softmax(scores, dim=1)
+        alpha = F.dropout(alpha, self.attn_drop, self.training).unsqueeze(-1)
+        return {"heads": (alpha * nodes.mailbox["z"]).sum(dim=1)}  # [B, K, F']
+
+    def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Equations (2) to (4) as messages; see `GATLayer.attend`."""
+        if graph.num_edges == 0:  # no message, so DGL would not create "heads"
+            return torch.zeros_like(z), z.new_zeros(0, self.num_heads)
+        g = graph.dgl()
+        with g.local_scope():
+            g.ndata["z"] = z
+            g.ndata["s_dst"] = (z * self.att_dst).sum(dim=-1)  # [N, K]
+            g.ndata["s_src"] = (z * self.att_src).sum(dim=-1)
+            g.apply_edges(self.edge_scores)
+            g.update_all(self.message, self.reduce)
+            # A mailbox is gone after its reduce: the weights to return are made again.
+            alpha = formulas.edge_softmax(g.edata["e"], graph.dst, graph.num_nodes)
+            return g.ndata["heads"], alpha
+
+
+class DGLGATLayer(GATLayer):
+    """Graph attention by DGL's built-in functions, without materialising messages.
+
+    `u_add_v` is a sampled dense-dense product (SDDMM), `u_mul_e` with `sum` a
+    sparse-dense product (SpMM). Arguments and shapes: see `GATLayer`. Raises
+    ImportError without DGL.
+    """
+
+    def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Equations (2) to (4) by built-ins; see `GATLayer.attend`."""
+        dgl = dgl_compat.import_dgl()
+        fn = dgl.function
+        g = graph.dgl()
+        with g.local_scope():
+            g.ndata["z"] = z
+            g.ndata["s_dst"] = (z * self.att_dst).sum(dim=-1, keepdim=True)
+            g.ndata["s_src"] = (z * self.att_src).sum(dim=-1, keepdim=True)
+            g.apply_edges(fn.u_add_v("s_src", "s_dst", "e"))
+            scores = F.leaky_relu(g.edata["e"], self.negative_slope)  # [E, K, 1]
+            alpha = dgl.nn.functional.edge_softmax(g, scores)
+            g.edata["alpha"] = F.dropout(alpha, self.attn_drop, self.training)
+            g.update_all(fn.u_mul_e("z", "alpha", "m"), fn.sum("m", "heads"))
+            return g.ndata["heads"], alpha.squeeze(-1)

@@ -1,0 +1,247 @@
+"""The graph attention layer, dense (chapter 2) and on the edge list (chapters 5, 9).
+
+The layers share their parameters' names and shapes, so that one state dict serves them
+and the two of `dgl_layers`. They differ only in how they compute equations (2) to (4).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gat_course import formulas, sparse
+from gat_course.graph import GraphData
+
+
+class GATLayer(nn.Module):
+    r"""What all graph attention layers share: parameters, heads, residual, bias.
+
+    A subclass computes the weights and the weighted sum in `attend`.
+
+    $$h_i' = \big\Vert_{k=1}^K \sum_{j\in\mathcal N(i)} \alpha_{ij}^k\, W_k^\top h_j$$
+
+    (for `merge="mean"` the average over $k$ instead), then residual and bias. The
+    activation $\sigma$ is the model's. $\mathcal N(i)$ are the sources of the edges
+    the graph has: add self-loops with `graph.with_self_loops()`. A node without any
+    incoming edge gets zeros, plus residual and bias.
+
+    Args:
+        in_features: $F$.
+        out_features: $F'$, per head.
+        num_heads: $K$.
+        merge: "concat" returns $K F'$ features, "mean" averages heads to $F'$.
+        negative_slope: slope of LeakyReLU below zero.
+        feat_drop: dropout probability on the input features.
+        attn_drop: dropout probability on the attention weights.
+        residual: add the input to the output, through a matrix if sizes differ.
+        bias: add a learned vector.
+
+    Parameters: `weight` `[F, K·F']`, `att_dst` and `att_src` `[K, F']`, `bias`
+    `[K·F']` or `[F']`, `residual_weight` `[F, K·F']` or `[F, F']` (absent where the
+    sizes agree and the input itself is added).
+
+    Shapes: `x` `[N, F]`, dense or CSR, to `[N, K·F']` (concat) or `[N, F']` (mean).
+    With `return_attention=True` also $\alpha$, `[E, K]`, before dropout, in the order
+    of `graph.src` and `graph.dst`.
+
+    Raises:
+        ValueError: sizes, probabilities or `merge` make no sense, or `x` does not
+            fit the graph or the layer.
+
+    Source: Veličković et al., ICLR 2018, section 2.1.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        num_heads: int = 1,
+        merge: str = "concat",
+        negative_slope: float = 0.2,
+        feat_drop: float = 0.0,
+        attn_drop: float = 0.0,
+        residual: bool = False,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        if min(in_features, out_features, num_heads) < 1:
+            raise ValueError(
+                "in_features, out_features and num_heads must be at least 1, got "
+                f"{in_features}, {out_features}, {num_heads}"
+            )
+        if merge not in ("concat", "mean"):
+            raise ValueError(f'merge must be "concat" or "mean", got {merge!r}')
+        for name, p in (("feat_drop", feat_drop), ("attn_drop", attn_drop)):
+            if not 0 <= p < 1:
+                raise ValueError(f"{name} must be in [0, 1), got {p}")
+        self.in_features = in_features
+        self.out_features = out_features
+        self.num_heads = num_heads
+        self.merge = merge
+        self.negative_slope = negative_slope
+        self.feat_drop = feat_drop
+        self.attn_drop = attn_drop
+        self.residual = residual
+
+        width = num_heads * out_features
+        merged = width if merge == "concat" else out_features
+        self.weight = nn.Parameter(torch.empty(in_features, width))
+        self.att_dst = nn.Parameter(torch.empty(num_heads, out_features))
+        self.att_src = nn.Parameter(torch.empty(num_heads, out_features))
+        self.register_parameter(
+            "residual_weight",
+            nn.Parameter(torch.empty(in_features, merged))
+            if residual and merged != in_features
+            else None,
+        )
+        self.register_parameter(
+            "bias", nn.Parameter(torch.empty(merged)) if bias else None
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new parameters: Glorot normal with gain √2, as DGL's GATConv; bias 0."""
+        gain = nn.init.calculate_gain("relu")
+        nn.init.xavier_normal_(self.weight, gain)
+        nn.init.xavier_normal_(self.att_dst.unsqueeze(0), gain)  # as [1, K, F']
+        nn.init.xavier_normal_(self.att_src.unsqueeze(0), gain)
+        if self.residual_weight is not None:
+            nn.init.xavier_normal_(self.residual_weight, gain)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Equations (2) to (4) without the activation.
+
+        Args:
+            graph: the graph, $N$ nodes and $E$ edges.
+            z: transformed features, `[N, K, F']`.
+
+        Returns:
+            The heads `[N, K, F']` and the weights `[E, K]`.
+        """
+        raise NotImplementedError("use one of the layers derived from GATLayer")
+
+    def forward(
+        self, graph: GraphData, x: Tensor, return_attention: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Apply the layer; see the class for shapes."""
+        if x.shape != (graph.num_nodes, self.in_features):
+            raise ValueError(
+                f"x must be [{graph.num_nodes}, {self.in_features}] (nodes of the "
+                f"graph, in_features of the layer), got {list(x.shape)}"
+            )
+        x = sparse.dropout(x, self.feat_drop, self.training)
+        z = formulas.transform(x, self.weight)  # [N, K * F']
+        z = z.view(-1, self.num_heads, self.out_features)
+        heads, alpha = self.attend(graph, z)  # [N, K, F'], [E, K]
+        out = heads.flatten(1) if self.merge == "concat" else heads.mean(dim=1)
+        if self.residual_weight is not None:
+            out = out + x @ self.residual_weight
+        elif self.residual:
+            out = out + (x.to_dense() if sparse.is_csr(x) else x)
+        if self.bias is not None:
+            out = out + self.bias
+        return (out, alpha) if return_attention else out
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.in_features}, {self.out_features}, num_heads={self.num_heads}, "
+            f"merge={self.merge!r}, feat_drop={self.feat_drop}, "
+            f"attn_drop={self.attn_drop}, residual={self.residual}"
+        )
+
+
+class DenseGATLayer(GATLayer):
+    """Graph attention with an N×N mask: every pair is scored, non-edges are masked.
+
+    Memory and time grow with $N^2$. Arguments and shapes: see `GATLayer`.
+    """
+
+    def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Equations (2) to (4) on N×N matrices; see `GATLayer.attend`."""
+        adjacency = graph.dense_adjacency().to(z.dtype)
+        z = z.transpose(0, 1)  # [K, N, F']
+        scores = formulas.attention_scores(
+            z,
+            self.att_dst.unsqueeze(1),  # [K, 1, F']
+            self.att_src.unsqueeze(1),
+            self.negative_slope,
+        )  # [K, N, N]
+        alpha = formulas.masked_softmax(scores, adjacency)  # [K, N, N]
+        heads = F.dropout(alpha, self.attn_drop, self.training) @ z  # [K, N, F']
+        dst, src = graph.dst, graph.src
+        per_edge = alpha[:, dst, src] / adjacency[dst, src]  # [K, E]
+        return heads.transpose(0, 1), per_edge.t()
+
+
+class EdgeGATLayer(GATLayer):
+    r"""Graph attention on the edge list, in plain PyTorch, on any device.
+
+    Memory and time grow with $|E|$. Arguments and shapes: see `GATLayer`.
+    """
+
+    def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Equations (2) to (4) edge by edge; see `GATLayer.attend`."""
+        src, dst = graph.src, graph.dst
+        s_dst = (z * self.att_dst).sum(dim=-1)  # [N, K]
+        s_src = (z * self.att_src).sum(dim=-1)  # [N, K]
+        pairs = s_dst.index_select(0, dst) + s_src.index_select(0, src)  # [E, K]
+        scores = F.leaky_relu(pairs, self.negative_slope)
+        alpha = formulas.edge_softmax(scores, dst, graph.num_nodes)
+        dropped = F.dropout(alpha, self.attn_drop, self.training)
+        return formulas.aggregate(dropped, z, src, dst, graph.num_nodes), alpha
+
+
+class UniformGATLayer(GATLayer):
+    r"""The ablation: the same layer with attention frozen to $1/|\mathcal N(i)|$.
+
+    `att_dst` and `att_src` exist, so that a trained layer's state dict loads, but
+    nothing depends on them. Arguments and shapes: see `GATLayer`.
+
+    Source: "Const-GAT" in Veličković et al., ICLR 2018, section 3.4.
+    """
+
+    def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Equation (4) with equal weights; see `GATLayer.attend`."""
+        src, dst = graph.src, graph.dst
+        alpha = graph.in_degrees.to(z.dtype)[dst].reciprocal()  # [E]
+        alpha = alpha.unsqueeze(1).expand(-1, self.num_heads)  # [E, K]
+        dropped = F.dropout(alpha, self.attn_drop, self.training)
+        return formulas.aggregate(dropped, z, src, dst, graph.num_nodes), alpha
+
+
+class GCNLayer(nn.Module):
+    r"""Graph convolution: a sum with weights fixed by the degrees.
+
+    $$h_i' = \sum_{j\in\mathcal N(i)} z_j / \sqrt{|\mathcal N(i)|\,|\mathcal N(j)|}$$
+
+    Args:
+        in_features: $F$.
+        out_features: $F'$.
+        feat_drop: dropout probability on the input features.
+
+    Shapes: `x` `[N, F]`, dense or CSR, to `[N, F']`. The graph should have
+    self-loops.
+
+    Source: Kipf and Welling, ICLR 2017, equation 2.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, feat_drop: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.feat_drop = feat_drop
+        self.weight = nn.Parameter(torch.empty(in_features, out_features))
+        self.bias = nn.Parameter(torch.zeros(out_features))
+        nn.init.xavier_uniform_(self.weight)
+
+    def forward(self, graph: GraphData, x: Tensor) -> Tensor:
+        """Apply the layer; see the class for shapes."""
+        x = sparse.dropout(x, self.feat_drop, self.training)
+        z = formulas.transform(x, self.weight)  # [N, F']
+        src, dst = graph.src, graph.dst
+        degree = graph.in_degrees.clamp(min=1).to(z.dtype)  # [N]
+        weights = (degree[dst] * degree[src]).rsqrt().unsqueeze(1)  # [E, 1]
+        z = z.unsqueeze(1)  # [N, 1, F']
+        out = formulas.aggregate(weights, z, src, dst, graph.num_nodes)
+        return out.squeeze(1) + self.bias

@@ -1,0 +1,134 @@
+"""Two-layer models for node classification; chapter 5 compares them.
+
+Each is called as `model(graph, x)` and returns one row of logits per node.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gat_course import formulas, sparse
+from gat_course.graph import GraphData
+from gat_course.layers import EdgeGATLayer, GATLayer, GCNLayer
+
+
+class GAT(nn.Module):
+    r"""The paper's two-layer graph attention network.
+
+    A hidden layer of `num_heads` concatenated heads with ELU, then a layer of
+    `out_heads` averaged heads that gives the logits. Dropout acts on both layers'
+    inputs and on the attention weights.
+
+    Args:
+        in_features: $F$.
+        num_classes: $C$, width of the output.
+        hidden: $F'$ of each hidden head.
+        num_heads: $K$ of the hidden layer.
+        out_heads: $K$ of the output layer.
+        dropout: probability for features and attention weights.
+        negative_slope: slope of LeakyReLU below zero.
+        residual: add each layer's input to its output.
+        layer: the layer's class; `UniformGATLayer` switches attention off.
+
+    Shapes: `x` `[N, F]` to `[N, C]`; with `return_attention=True` also the list of
+    both layers' $\alpha$, `[E, K]` each.
+
+    Source: Veličković et al., ICLR 2018, section 3.3.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        hidden: int = 8,
+        num_heads: int = 8,
+        out_heads: int = 1,
+        dropout: float = 0.6,
+        negative_slope: float = 0.2,
+        residual: bool = False,
+        layer: type[GATLayer] = EdgeGATLayer,
+    ) -> None:
+        super().__init__()
+        shared = {
+            "feat_drop": dropout,
+            "attn_drop": dropout,
+            "negative_slope": negative_slope,
+            "residual": residual,
+        }
+        self.layer1 = layer(in_features, hidden, num_heads, "concat", **shared)
+        self.layer2 = layer(
+            num_heads * hidden, num_classes, out_heads, "mean", **shared
+        )
+
+    def forward(
+        self, graph: GraphData, x: Tensor, return_attention: bool = False
+    ) -> Tensor | tuple[Tensor, list[Tensor]]:
+        """Logits of every node; see the class for shapes."""
+        h, alpha1 = self.layer1(graph, x, return_attention=True)
+        h = F.elu(h)  # [N, K * F']
+        logits, alpha2 = self.layer2(graph, h, return_attention=True)
+        return (logits, [alpha1, alpha2]) if return_attention else logits
+
+
+class GCN(nn.Module):
+    """Two graph convolutions with ReLU between them.
+
+    Args:
+        in_features: $F$.
+        num_classes: $C$.
+        hidden: width of the hidden layer.
+        dropout: probability for both layers' inputs.
+
+    Shapes: `x` `[N, F]` to `[N, C]`.
+
+    Source: Kipf and Welling, ICLR 2017.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        hidden: int = 64,
+        dropout: float = 0.6,
+    ) -> None:
+        super().__init__()
+        self.layer1 = GCNLayer(in_features, hidden, dropout)
+        self.layer2 = GCNLayer(hidden, num_classes, dropout)
+
+    def forward(self, graph: GraphData, x: Tensor) -> Tensor:
+        """Logits of every node."""
+        return self.layer2(graph, F.relu(self.layer1(graph, x)))
+
+
+class MLP(nn.Module):
+    """The model that sees no edges: two linear layers with ReLU between them.
+
+    Args:
+        in_features: $F$.
+        num_classes: $C$.
+        hidden: width of the hidden layer.
+        dropout: probability for both layers' inputs.
+
+    Shapes: `x` `[N, F]` to `[N, C]`; the graph is ignored.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        hidden: int = 64,
+        dropout: float = 0.6,
+    ) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.layer1 = nn.Linear(in_features, hidden)
+        self.layer2 = nn.Linear(hidden, num_classes)
+        for layer in (self.layer1, self.layer2):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, graph: GraphData, x: Tensor) -> Tensor:
+        """Logits of every node."""
+        x = sparse.dropout(x, self.dropout, self.training)
+        h = formulas.transform(x, self.layer1.weight.t()) + self.layer1.bias
+        h = F.dropout(F.relu(h), self.dropout, self.training)
+        return self.layer2(h)

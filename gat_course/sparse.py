@@ -1,0 +1,68 @@
+"""Sparse feature matrices in CSR form; used wherever Cora is (chapter 5 on).
+
+A bag-of-words matrix is almost all zeros. Compressed sparse rows (CSR) keep only the
+stored values, their columns, and where each row starts.
+"""
+
+import warnings
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def csr(crow: Tensor, col: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Build a CSR matrix `[N, F]` from its three parts.
+
+    Args:
+        crow: where each row starts in `col` and `values`, `[N + 1]`.
+        col: column of each stored value, `[nnz]`.
+        values: the stored values, `[nnz]`; gradients flow into them.
+        shape: `(N, F)`.
+
+    Returns:
+        A `torch.sparse_csr` tensor. PyTorch's note that CSR is in beta is silenced.
+
+    Raises:
+        RuntimeError: the parts do not form a CSR matrix (PyTorch says which rule
+            is broken).
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in")
+        return torch.sparse_csr_tensor(crow, col, values, shape, check_invariants=True)
+
+
+def is_csr(x: Tensor) -> bool:
+    """Whether `x` is stored as compressed sparse rows."""
+    return x.layout == torch.sparse_csr
+
+
+def stored_values(x: Tensor) -> Tensor:
+    """The numbers that `x` stores: all of a dense tensor, the non-zeros of CSR."""
+    return x.values() if is_csr(x) else x
+
+
+def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
+    """Dropout on features, dense or CSR.
+
+    A zero stays zero whether it is dropped or not, so a sparse matrix needs random
+    numbers for its stored values alone.
+
+    Args:
+        x: features `[N, F]`, dense or CSR.
+        p: probability of dropping a number.
+        training: without it, `x` comes back unchanged.
+
+    Returns:
+        A matrix `[N, F]` of the same layout, survivors scaled by `1 / (1 - p)`.
+    """
+    if not training or p == 0:
+        return x
+    if not is_csr(x):
+        return F.dropout(x, p)
+    values = F.dropout(x.values(), p)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in")
+        return torch.sparse_csr_tensor(
+            x.crow_indices(), x.col_indices(), values, x.shape, check_invariants=False
+        )

@@ -1,0 +1,353 @@
+"""Training as in the GAT paper: full batch, early stopping, several seeds (chapter 5).
+
+Loss is cross-entropy on the training nodes, the optimiser Adam.
+"""
+
+import json
+import os
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gat_course.graph import GraphData
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Cross-entropy in nats and accuracy in percent over some nodes."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass
+class History:
+    """What `fit` recorded: one entry per epoch, losses in nats, accuracy in percent.
+
+    `train_loss` is measured with dropout on, during the step; the validation values
+    with dropout off, after it. `best_epoch` is the epoch whose weights were kept.
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    val_accuracy: list[float] = field(default_factory=list)
+    best_epoch: int = -1
+    seconds: float = 0.0
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs that ran."""
+        return len(self.train_loss)
+
+
+def evaluate(model: nn.Module, graph: GraphData, mask: Tensor) -> Evaluation:
+    """Loss and accuracy of `model` on the nodes of `mask`, with dropout off.
+
+    Args:
+        model: called as `model(graph, x)`; its training mode is put back afterwards.
+        graph: the graph, with features `x` and classes `y`.
+        mask: the nodes to measure, bool `[N]`, at least one of them true.
+
+    Raises:
+        ValueError: features or labels are missing, or `mask` selects no node.
+    """
+    _require_labels(graph, mask, "mask")
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            logits = model(graph, graph.x)[mask]
+    finally:
+        model.train(was_training)
+    labels = graph.y[mask]
+    hits = (logits.argmax(dim=1) == labels).float().mean()
+    return Evaluation(float(F.cross_entropy(logits, labels)), 100 * float(hits))
+
+
+def fit(
+    model: nn.Module,
+    graph: GraphData,
+    *,
+    lr: float = 0.005,
+    weight_decay: float = 5e-4,
+    max_epochs: int = 10_000,
+    patience: int | None = 100,
+    progress: bool = True,
+) -> History:
+    """Train by the GAT paper's protocol; leaves the best weights in `model`.
+
+    After each epoch validation loss and accuracy are measured. Training stops when
+    neither has reached its best value for `patience` epochs; weights are kept
+    whenever both have.
+
+    Args:
+        model: called as `model(graph, x)`, returns logits `[N, C]`.
+        graph: with `x`, `y`, `train_mask` and `val_mask`.
+        lr: Adam's learning rate.
+        weight_decay: weight of the L2 penalty inside Adam's gradient.
+        max_epochs: stop after so many epochs in any case.
+        patience: epochs without a new best; None trains `max_epochs` epochs and
+            keeps the last weights.
+        progress: show a progress bar.
+
+    Returns:
+        The `History`.
+
+    Raises:
+        ValueError: features, labels or masks are missing or select no node.
+        FloatingPointError: the loss became NaN or infinite; the message names the
+            epoch. `model` then holds the best weights so far.
+
+    Source: Veličković et al., ICLR 2018, section 3.3, and its published code.
+    """
+    if max_epochs < 1 or (patience is not None and patience < 1):
+        raise ValueError(
+            f"max_epochs and patience must be at least 1, got {max_epochs}, {patience}"
+        )
+    _require_labels(graph, graph.train_mask, "train_mask")
+    _require_labels(graph, graph.val_mask, "val_mask")
+    from tqdm import tqdm
+
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr, weight_decay=weight_decay)
+    labels = graph.y[graph.train_mask]
+    history = History()
+    best_loss, best_accuracy, waited = float("inf"), -1.0, 0
+    best_weights = None
+    start = time.perf_counter()
+    bar = tqdm(
+        range(max_epochs), unit="epoch", leave=False, disable=None if progress else True
+    )
+    try:
+        for epoch in bar:
+            model.train()
+            optimizer.zero_grad()
+            logits = model(graph, graph.x)[graph.train_mask]
+            loss = F.cross_entropy(logits, labels)
+            if not torch.isfinite(loss):
+                raise FloatingPointError(
+                    f"the training loss is {float(loss)} at epoch {epoch}: try a "
+                    f"smaller learning rate than {lr}, or look for extreme features"
+                )
+            loss.backward()
+            optimizer.step()
+
+            val = evaluate(model, graph, graph.val_mask)
+            history.train_loss.append(float(loss))
+            history.val_loss.append(val.loss)
+            history.val_accuracy.append(val.accuracy)
+            if patience is None:
+                history.best_epoch = epoch
+                continue
+            reached = val.loss <= best_loss, val.accuracy >= best_accuracy
+            if all(reached):
+                history.best_epoch = epoch
+                best_weights = {k: v.clone() for k, v in model.state_dict().items()}
+            waited = 0 if any(reached) else waited + 1
+            best_loss = min(best_loss, val.loss)
+            best_accuracy = max(best_accuracy, val.accuracy)
+            if waited == patience:
+                break
+    finally:
+        bar.close()
+        history.seconds = time.perf_counter() - start
+        if best_weights is not None:
+            model.load_state_dict(best_weights)
+    return history
+
+
+@dataclass
+class Run:
+    """One training run: accuracies in percent, time in seconds.
+
+    `history` and `model` are there for runs of this session and None for runs that
+    were read back from a file.
+    """
+
+    seed: int
+    test_accuracy: float
+    val_accuracy: float
+    epochs: int
+    best_epoch: int
+    seconds: float
+    history: History | None = field(default=None, repr=False)
+    model: nn.Module | None = field(default=None, repr=False)
+
+
+class Runs(list[Run]):
+    """Finished runs of one model, one per seed."""
+
+    @property
+    def test_accuracies(self) -> list[float]:
+        """Test accuracy of each run, in percent."""
+        return [run.test_accuracy for run in self]
+
+    @property
+    def mean(self) -> float:
+        """Mean test accuracy, in percent."""
+        return statistics.mean(self.test_accuracies)
+
+    @property
+    def std(self) -> float:
+        """Standard deviation over seeds (n - 1), in percent; NaN for one run."""
+        return statistics.stdev(self.test_accuracies) if len(self) > 1 else float("nan")
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1f} ± {self.std:.1f} % ({len(self)} seeds)"
+
+
+def run_seeds(
+    make_model: Callable[[], nn.Module],
+    graph: GraphData,
+    seeds: Iterable[int],
+    *,
+    workers: int = 1,
+    path: str | os.PathLike | None = None,
+    progress: bool = True,
+    **fit_options,
+) -> Runs:
+    """Train a fresh model for each seed and test it once.
+
+    Args:
+        make_model: builds a model; called after the seed is set, so that initial
+            weights and dropout depend on the seed alone.
+        graph: with features, labels and the three masks.
+        seeds: the random seeds.
+        workers: processes that train side by side, each with one thread; useful on
+            a CPU with several cores. Leave it at 1 on a GPU.
+        path: a JSON file that receives every finished run at once. Runs found there
+            are not repeated, so an interrupted experiment goes on where it stopped.
+        progress: show a progress bar.
+        **fit_options: handed to `fit`.
+
+    Returns:
+        The finished `Runs`, in the order of `seeds`. Interrupting from the keyboard
+        returns those that are finished, with a warning.
+
+    Raises:
+        ValueError: no seeds or a seed twice, no workers, labels or masks are
+            missing, or `path` holds runs of other data or other options.
+        FloatingPointError: a run diverged; the finished runs are in `path`, and in
+            the error's attribute `finished`.
+    """
+    seeds = list(seeds)
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must be different numbers, at least one; got {seeds}")
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    _require_labels(graph, graph.test_mask, "test_mask")
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    about = {"graph": repr(graph), "options": fit_options}
+    finished = {run.seed: run for run in _read_runs(path, about)} if path else {}
+    missing = [seed for seed in seeds if seed not in finished]
+    threads = 1 if workers > 1 else torch.get_num_threads()
+    jobs = Parallel(n_jobs=workers, return_as="generator_unordered")(
+        delayed(_run_one)(make_model, graph, seed, threads, fit_options)
+        for seed in missing
+    )
+    bar = tqdm(
+        total=len(missing), unit="seed", leave=False, disable=None if progress else True
+    )
+
+    def in_order() -> Runs:
+        return Runs(finished[seed] for seed in seeds if seed in finished)
+
+    try:
+        for run in jobs:
+            finished[run.seed] = run
+            bar.update()
+            if path:
+                _write_runs(path, about, finished.values())
+    except KeyboardInterrupt:
+        if not in_order():
+            raise
+        warnings.warn(
+            f"interrupted: {len(in_order())} of {len(seeds)} runs are finished and "
+            "returned",
+            stacklevel=2,
+        )
+    except FloatingPointError as error:
+        error.finished = in_order()
+        raise
+    finally:
+        bar.close()
+    return in_order()
+
+
+def _run_one(
+    make_model: Callable[[], nn.Module],
+    graph: GraphData,
+    seed: int,
+    threads: int,
+    fit_options: dict,
+) -> Run:
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    model = make_model().to(graph.device)
+    history = fit(model, graph, progress=False, **fit_options)
+    return Run(
+        seed=seed,
+        test_accuracy=evaluate(model, graph, graph.test_mask).accuracy,
+        val_accuracy=evaluate(model, graph, graph.val_mask).accuracy,
+        epochs=history.epochs,
+        best_epoch=history.best_epoch,
+        seconds=history.seconds,
+        history=history,
+        model=model,
+    )
+
+
+def _read_runs(path: str | os.PathLike, about: dict) -> Sequence[Run]:
+    path = Path(path)
+    if not path.exists():
+        return []
+    try:
+        stored = json.loads(path.read_text())
+        found, runs = stored["about"], [Run(**run) for run in stored["runs"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is not a file of runs ({error}); move it away or choose another "
+            "path"
+        ) from error
+    if found != json.loads(json.dumps(about)):
+        raise ValueError(
+            f"{path} holds runs of another experiment ({found}), this one is {about}; "
+            "choose another path"
+        )
+    return runs
+
+
+def _write_runs(path: str | os.PathLike, about: dict, runs: Iterable[Run]) -> None:
+    path = Path(path)
+    records = []
+    for run in runs:
+        record = asdict(Run(**{**vars(run), "history": None, "model": None}))
+        del record["history"], record["model"]
+        records.append(record)
+    # Written beside the target and moved over it: a killed process leaves the old file.
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=path.name, suffix=".tmp", delete=False
+    ) as file:
+        json.dump({"about": about, "runs": records}, file, indent=1)
+    os.replace(file.name, path)
+
+
+def _require_labels(graph: GraphData, mask: Tensor | None, name: str) -> None:
+    if graph.x is None or graph.y is None:
+        missing = "x" if graph.x is None else "y"
+        raise ValueError(f"{graph.name} has no {missing}: training needs x and y")
+    if graph.y.dim() != 1:
+        raise ValueError(
+            f"y must hold one class per node, [N]; got {list(graph.y.shape)}"
+        )
+    if mask is None or not bool(mask.any()):
+        raise ValueError(f"{name} of {graph.name} selects no node")

@@ -1,0 +1,143 @@
+"""GraphData: what it derives, what it refuses."""
+
+import dataclasses
+import pickle
+
+import networkx as nx
+import pytest
+import torch
+
+from gat_course import GraphData, sparse
+
+
+def triangle(**fields):
+    return GraphData.from_edges([2, 0, 1], [0, 1, 2], **fields)
+
+
+def test_edges_are_sorted_by_target_and_keep_their_order_within_one():
+    graph = GraphData(num_nodes=4, src=[3, 1, 2, 0], dst=[2, 0, 2, 0])
+    assert graph.dst.tolist() == [0, 0, 2, 2]
+    assert graph.src.tolist() == [1, 0, 3, 2]
+
+
+def test_adjacency_counts_edges_with_the_target_as_row():
+    graph = GraphData(num_nodes=3, src=[0, 0, 2], dst=[1, 1, 0])
+    expected = torch.tensor([[0.0, 0, 1], [2, 0, 0], [0, 0, 0]])
+    assert torch.equal(graph.dense_adjacency(), expected)
+    assert torch.equal(graph.in_degrees, expected.sum(dim=1).long())
+    assert graph.dense_adjacency() is graph.dense_adjacency()  # derived once
+
+
+def test_networkx_round_trip_and_adjacency_agree():
+    karate = nx.karate_club_graph()
+    graph = GraphData.from_networkx(karate)
+    assert graph.num_edges == 2 * karate.number_of_edges()
+    expected = torch.tensor(nx.to_numpy_array(karate, weight=None)).float()
+    assert torch.equal(graph.dense_adjacency(), expected.t())
+    assert nx.is_isomorphic(graph.networkx().to_undirected(), karate)
+
+
+def test_networkx_keeps_repeated_edges():
+    graph = GraphData(num_nodes=2, src=[0, 0], dst=[1, 1])
+    assert graph.networkx().number_of_edges() == 2
+
+
+def test_dgl_has_the_same_edges_in_the_same_order(dgl):
+    graph = GraphData(num_nodes=4, src=[3, 1, 2, 0], dst=[2, 0, 2, 0])
+    src, dst = graph.dgl().edges(order="eid")
+    assert torch.equal(src, graph.src) and torch.equal(dst, graph.dst)
+    assert graph.dgl().num_nodes() == 4
+    assert graph.dgl() is graph.dgl()
+
+
+def test_self_loops_are_added_once_and_only_where_missing():
+    graph = GraphData(num_nodes=3, src=[0, 1], dst=[0, 2])
+    looped = graph.with_self_loops()
+    assert torch.equal(looped.dense_adjacency().diagonal(), torch.ones(3))
+    assert looped.num_edges == 4 and looped.has_self_loops
+    assert not graph.has_self_loops
+    assert looped.with_self_loops() is looped
+
+
+def test_undirected_adds_reverses_but_no_second_loop():
+    graph = GraphData.from_edges([0, 1], [1, 1], undirected=True)
+    assert sorted(zip(graph.src.tolist(), graph.dst.tolist(), strict=True)) == [
+        (0, 1),
+        (1, 0),
+        (1, 1),
+    ]
+
+
+def test_it_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        triangle().name = "other"
+
+
+def test_pickle_keeps_the_data_and_drops_what_is_derived():
+    x = sparse.csr(
+        torch.tensor([0, 1, 1, 2]), torch.tensor([1, 0]), torch.ones(2), (3, 2)
+    )
+    graph = triangle(x=x, name="t")
+    graph.dense_adjacency()
+    again = pickle.loads(pickle.dumps(graph))
+    assert again.name == "t" and torch.equal(again.src, graph.src)
+    assert torch.equal(again.x.to_dense(), x.to_dense())
+    assert "_adjacency" not in vars(again)
+
+
+def test_to_the_same_device_is_the_same_graph():
+    graph = triangle()
+    assert graph.to("cpu") is graph
+
+
+def test_repr_tells_what_is_there():
+    masks = {m: [True, False, False] for m in ("train_mask", "val_mask", "test_mask")}
+    graph = triangle(x=torch.ones(3, 5), y=[0, 1, 2], name="Toy", **masks)
+    assert repr(graph) == (
+        "GraphData('Toy', 3 nodes, 3 edges, 5 features, 3 classes, "
+        "1/1/1 train/val/test)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "message"),
+    [
+        ({"num_nodes": 0, "src": [], "dst": []}, ValueError, "num_nodes must be at"),
+        ({"src": [0, 3]}, ValueError, r"src\[1\] = 3 is not a node.*0 to 2"),
+        ({"dst": [-1, 0]}, ValueError, r"dst\[0\] = -1 is not a node"),
+        ({"src": [0.0, 1.0]}, TypeError, "src must hold integers"),
+        ({"src": [True, False]}, TypeError, "src must hold integers"),
+        ({"src": [[0, 1]]}, ValueError, "src must be one-dimensional"),
+        ({"src": [0, 1, 2]}, ValueError, "src has 3, dst has 2"),
+        ({"x": torch.ones(2, 4)}, ValueError, r"x must have one row per node \(3\)"),
+        ({"x": torch.ones(3)}, ValueError, r"x must be \[N, F\]"),
+        ({"x": torch.ones(3, 2).long()}, TypeError, "x must be floating point"),
+        ({"x": torch.ones(3, 2).to_sparse()}, TypeError, "dense or sparse CSR"),
+        ({"x": torch.full((3, 2), float("nan"))}, ValueError, "x contains 6 values"),
+        ({"x": torch.full((3, 2), float("inf"))}, ValueError, "NaN or infinite"),
+        ({"y": [0, 1]}, ValueError, "y must have one row per node"),
+        ({"y": [0, 1, float("nan")]}, ValueError, "y contains 1 values"),
+        ({"y": torch.ones(3, 1, 1)}, ValueError, r"y must be \[N\] or \[N, L\]"),
+        ({"train_mask": [0, 1, 1]}, TypeError, "train_mask must be a bool vector"),
+        ({"val_mask": [True]}, ValueError, "val_mask must have one row per node"),
+        ({"x": torch.ones(3, 2, device="meta")}, ValueError, "x is on meta"),
+    ],
+)
+def test_bad_input_is_refused_with_the_field_named(fields, error, message):
+    with pytest.raises(error, match=message):
+        GraphData(**{"num_nodes": 3, "src": [0, 1], "dst": [1, 2], **fields})
+
+
+def test_nan_hides_in_no_sparse_matrix():
+    x = sparse.csr(
+        torch.tensor([0, 1, 1, 1]), torch.tensor([0]), torch.tensor([torch.nan]), (3, 2)
+    )
+    with pytest.raises(ValueError, match="x contains 1 values"):
+        triangle(x=x)
+
+
+def test_a_graph_without_edges_needs_its_size():
+    with pytest.raises(ValueError, match="needs num_nodes"):
+        GraphData.from_edges([], [])
+    assert GraphData.from_edges([], [], 2).num_edges == 0
+    assert GraphData.from_edges([], [], x=torch.ones(4, 1)).num_nodes == 4
