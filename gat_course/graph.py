@@ -152,7 +152,7 @@ class GraphData:
         """
         src, dst = torch.as_tensor(src), torch.as_tensor(dst)
         if num_nodes is None:
-            given = [node_fields[k] for k in ("x", "y") if k in node_fields]
+            given = [v for k in ("x", "y") if (v := node_fields.get(k)) is not None]
             if given:
                 num_nodes = len(given[0])
             elif src.numel() and dst.numel():
@@ -236,6 +236,35 @@ class GraphData:
             return self
         return replace(
             self, src=torch.cat([self.src, new]), dst=torch.cat([self.dst, new])
+        )
+
+    def subgraph(self, nodes: Sequence[int] | Tensor) -> GraphData:
+        """The given nodes, in that order, and the edges between them.
+
+        Features, labels and masks come along; a sparse `x` becomes dense.
+
+        Raises:
+            ValueError: no nodes, a node twice, or a number that is not a node.
+        """
+        nodes = torch.as_tensor(nodes, device=self.device).long()
+        inside = bool(((nodes >= 0) & (nodes < self.num_nodes)).all())
+        if nodes.dim() != 1 or not len(nodes) or not inside:
+            raise ValueError(f"nodes must be numbers from 0 to {self.num_nodes - 1}")
+        if len(nodes.unique()) < len(nodes):
+            raise ValueError("nodes holds a node twice")
+        number = torch.full((self.num_nodes,), -1, device=self.device)
+        number[nodes] = torch.arange(len(nodes), device=self.device)
+        src, dst = number[self.src], number[self.dst]
+        inner = (src >= 0) & (dst >= 0)
+        part = {k: getattr(self, k) for k in ("x", "y", *_MASKS)}
+        if self.x is not None and sparse.is_csr(self.x):
+            part["x"] = self.x.to_dense()
+        return GraphData(
+            num_nodes=len(nodes),
+            src=src[inner],
+            dst=dst[inner],
+            name=f"part of {self.name}",
+            **{k: None if v is None else v[nodes] for k, v in part.items()},
         )
 
     def to(self, device: str | torch.device) -> GraphData:

@@ -10,26 +10,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# Once a process, PyTorch calls CSR a beta feature; what is used here is tested.
+warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+
 
 def csr(crow: Tensor, col: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
     """Build a CSR matrix `[N, F]` from its three parts.
 
     Args:
         crow: where each row starts in `col` and `values`, `[N + 1]`.
-        col: column of each stored value, `[nnz]`.
+        col: column of each stored value, ascending within a row, `[nnz]`.
         values: the stored values, `[nnz]`; gradients flow into them.
         shape: `(N, F)`.
 
     Returns:
-        A `torch.sparse_csr` tensor. PyTorch's note that CSR is in beta is silenced.
+        A `torch.sparse_csr` tensor.
 
     Raises:
         RuntimeError: the parts do not form a CSR matrix (PyTorch says which rule
             is broken).
     """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in")
-        return torch.sparse_csr_tensor(crow, col, values, shape, check_invariants=True)
+    return torch.sparse_csr_tensor(crow, col, values, shape, check_invariants=True)
 
 
 def is_csr(x: Tensor) -> bool:
@@ -61,8 +62,6 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     if not is_csr(x):
         return F.dropout(x, p)
     values = F.dropout(x.values(), p)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in")
-        return torch.sparse_csr_tensor(
-            x.crow_indices(), x.col_indices(), values, x.shape, check_invariants=False
-        )
+    return torch.sparse_csr_tensor(
+        x.crow_indices(), x.col_indices(), values, x.shape, check_invariants=False
+    )

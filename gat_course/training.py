@@ -133,14 +133,14 @@ def fit(
             loss = F.cross_entropy(logits, labels)
             if not torch.isfinite(loss):
                 raise FloatingPointError(
-                    f"the training loss is {float(loss)} at epoch {epoch}: try a "
+                    f"the training loss is {loss.item()} at epoch {epoch}: try a "
                     f"smaller learning rate than {lr}, or look for extreme features"
                 )
             loss.backward()
             optimizer.step()
 
             val = evaluate(model, graph, graph.val_mask)
-            history.train_loss.append(float(loss))
+            history.train_loss.append(loss.item())
             history.val_loss.append(val.loss)
             history.val_accuracy.append(val.accuracy)
             if patience is None:

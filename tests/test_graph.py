@@ -59,6 +59,22 @@ def test_self_loops_are_added_once_and_only_where_missing():
     assert looped.with_self_loops() is looped
 
 
+def test_subgraph_equals_the_block_of_the_adjacency_matrix():
+    graph = GraphData.from_networkx(nx.karate_club_graph(), y=torch.arange(34))
+    nodes = torch.tensor([33, 0, 8, 2, 30])
+    part = graph.subgraph(nodes)
+    block = graph.dense_adjacency()[nodes][:, nodes]
+    assert torch.equal(part.dense_adjacency(), block)
+    assert torch.equal(part.y, nodes)
+    assert part.name.startswith("part of")
+
+
+@pytest.mark.parametrize("nodes", [[], [0, 0], [3], [-1]])
+def test_subgraph_refuses_what_is_no_set_of_nodes(nodes):
+    with pytest.raises(ValueError, match="nodes"):
+        triangle().subgraph(nodes)
+
+
 def test_undirected_adds_reverses_but_no_second_loop():
     graph = GraphData.from_edges([0, 1], [1, 1], undirected=True)
     assert sorted(zip(graph.src.tolist(), graph.dst.tolist(), strict=True)) == [

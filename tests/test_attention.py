@@ -1,0 +1,59 @@
+"""Attention taken out of models, and its entropy against closed forms."""
+
+import math
+
+import pytest
+import torch
+
+from gat_course import GAT, GCN, GraphData, UniformGATLayer, attention
+
+GRAPH = GraphData(
+    num_nodes=4, src=[0, 1, 2, 3, 0, 1, 2], dst=[0, 0, 0, 0, 1, 1, 2], x=torch.eye(4)
+)
+
+
+def test_extract_gives_one_distribution_per_target_layer_and_head():
+    torch.manual_seed(0)
+    model = GAT(4, 3, hidden=2, num_heads=5, out_heads=2).train()
+    alphas = attention.extract(model, GRAPH)
+    assert model.training  # the mode is put back
+    assert [list(a.shape) for a in alphas] == [[7, 5], [7, 2]]
+    for alpha in alphas:
+        sums = torch.zeros(4, alpha.shape[1]).index_add(0, GRAPH.dst, alpha)
+        expected = (GRAPH.in_degrees > 0).float().unsqueeze(1).expand_as(sums)
+        torch.testing.assert_close(sums, expected)
+
+
+def test_extract_says_which_model_has_no_attention():
+    with pytest.raises(TypeError, match="GCN has no attention weights"):
+        attention.extract(GCN(4, 2), GRAPH)
+
+
+def test_entropy_of_uniform_attention_is_the_logarithm_of_the_degree():
+    model = GAT(4, 3, layer=UniformGATLayer)
+    alpha = attention.extract(model, GRAPH)[0]
+    h = attention.entropy(GRAPH, alpha)
+    expected = torch.tensor([math.log(4), math.log(2), 0, 0])
+    torch.testing.assert_close(h, expected.unsqueeze(1).expand(4, 8))
+    torch.testing.assert_close(attention.uniform_entropy(GRAPH), expected)
+
+
+def test_entropy_of_a_sure_choice_is_zero_and_of_a_skewed_one_is_binary_entropy():
+    alpha = torch.tensor([0, 1, 0, 0, 0.9, 0.1, 1]).unsqueeze(1)
+    h = attention.entropy(GRAPH, alpha)[:, 0]
+    binary = -(0.9 * math.log(0.9) + 0.1 * math.log(0.1))
+    torch.testing.assert_close(h, torch.tensor([0, binary, 0, 0]))
+
+
+def test_matrix_has_the_target_as_row_and_nan_where_no_edge_is():
+    alpha = torch.arange(1.0, 8.0)
+    matrix = attention.to_matrix(GRAPH, alpha)
+    assert matrix[0].tolist() == [1, 2, 3, 4]
+    assert matrix[1, :2].tolist() == [5, 6] and bool(matrix[1, 2:].isnan().all())
+    assert int(matrix.isnan().sum()) == 16 - 7
+
+
+@pytest.mark.parametrize("function", [attention.entropy, attention.to_matrix])
+def test_weights_of_the_wrong_length_are_refused(function):
+    with pytest.raises(ValueError, match="E = 7 edges"):
+        function(GRAPH, torch.ones(6, 1, 1))

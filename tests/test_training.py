@@ -1,0 +1,293 @@
+"""Training: the early stopping rule, what is kept, what is refused."""
+
+import json
+import math
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from gat_course import GAT, GCN, MLP, GraphData, evaluate, fit, run_seeds, training
+
+
+def two_clusters(**changes):
+    """Two dense clusters whose features tell the class through noise."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(40) % 2
+    pairs = torch.randint(0, 40, (2, 400), generator=generator)
+    same = y[pairs[0]] == y[pairs[1]]
+    x = torch.randn(40, 8, generator=generator)
+    x[:, 0] += 6.0 * y - 3
+    index = torch.arange(40)
+    fields = {
+        "x": x,
+        "y": y,
+        "train_mask": index < 8,
+        "val_mask": (index >= 8) & (index < 20),
+        "test_mask": index >= 20,
+        "name": "clusters",
+    }
+    src, dst = pairs[:, same]
+    graph = GraphData.from_edges(src, dst, undirected=True, **{**fields, **changes})
+    return graph.with_self_loops()
+
+
+class Scripted(nn.Module):
+    """A model whose validation loss and accuracy follow a script, epoch by epoch.
+
+    `script` holds (probability given to the right class, share answered right).
+    """
+
+    def __init__(self, script):
+        super().__init__()
+        self.script, self.calls = script, 0
+        self.marker = nn.Parameter(torch.zeros(1))
+
+    def forward(self, graph, x):
+        if self.training:
+            self.calls += 1
+            with torch.no_grad():
+                self.marker.fill_(self.calls - 1)
+            return torch.zeros(graph.num_nodes, 2) + 0 * self.marker
+        margin, share = self.script[self.calls - 1]
+        right = torch.arange(graph.num_nodes) < share * graph.num_nodes
+        sign = torch.where(right, 1.0, -1.0)
+        logits = torch.zeros(graph.num_nodes, 2)
+        logits[torch.arange(graph.num_nodes), graph.y] = margin * sign
+        return logits
+
+
+def scripted_graph():
+    everything = torch.ones(10, dtype=torch.bool)
+    return GraphData.from_edges(
+        [],
+        [],
+        10,
+        x=torch.zeros(10, 1),
+        y=torch.zeros(10).long(),
+        train_mask=everything,
+        val_mask=everything,
+        test_mask=everything,
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "epochs", "best"),
+    [
+        # both improve until epoch 2, then both get worse: stop after the patience
+        ([(1, 0.5), (1, 0.8), (1, 1.0), *[(1, 0.4)] * 9], 6, 2),
+        # the loss alone goes on improving: training goes on, the best weights do not
+        ([(2, 1.0), (2.5, 0.9), *[(3 + t, 0.95) for t in range(10)]], 12, 0),
+        # equal values count as reached
+        ([(1, 1.0)] * 12, 12, 11),
+    ],
+)
+def test_early_stopping_is_the_papers_rule(script, epochs, best):
+    model = Scripted(script)
+    history = fit(
+        model, scripted_graph(), lr=0.0, patience=3, max_epochs=12, progress=False
+    )
+    # Independent: replay the rule on the recorded values.
+    waited, low, high, kept = 0, math.inf, -1, None
+    for t, (loss, accuracy) in enumerate(
+        zip(history.val_loss, history.val_accuracy, strict=True)
+    ):
+        if loss <= low or accuracy >= high:
+            kept = t if loss <= low and accuracy >= high else kept
+            low, high, waited = min(low, loss), max(high, accuracy), 0
+        else:
+            waited += 1
+        assert waited < 3 or t == history.epochs - 1
+    assert history.best_epoch == kept
+    assert model.marker.item() == kept  # the weights of that epoch are back
+    if script[0] != (2, 1.0):
+        assert (history.epochs, kept) == (epochs, best)
+
+
+def test_without_patience_all_epochs_run_and_the_last_weights_stay():
+    model = Scripted([(1, 1.0), *[(1, 0.1)] * 7])
+    history = fit(
+        model, scripted_graph(), lr=0.0, patience=None, max_epochs=8, progress=False
+    )
+    assert history.epochs == 8 and history.best_epoch == 7
+    assert model.marker.item() == 7
+
+
+@pytest.mark.parametrize("make", [GAT, GCN, MLP])
+def test_every_model_learns_what_can_be_learned(make):
+    graph = two_clusters()
+    torch.manual_seed(0)
+    model = make(8, 2, hidden=8, dropout=0.0)
+    before = evaluate(model, graph, graph.train_mask).loss
+    fit(model, graph, lr=0.01, max_epochs=200, progress=False)
+    assert evaluate(model, graph, graph.train_mask).loss < before / 2
+    assert evaluate(model, graph, graph.test_mask).accuracy >= 80
+
+
+def test_evaluate_equals_a_count_by_hand_and_restores_the_mode():
+    graph = two_clusters()
+    model = GCN(8, 2, dropout=0.9).train()
+    result = evaluate(model, graph, graph.test_mask)
+    assert model.training
+    model.eval()
+    logits = model(graph, graph.x).detach()
+    nodes = [i for i in range(40) if graph.test_mask[i]]
+    hits = sum(int(logits[i].argmax() == graph.y[i]) for i in nodes)
+    loss = -sum(float(logits[i].log_softmax(0)[graph.y[i]]) for i in nodes)
+    assert result.accuracy == pytest.approx(100 * hits / len(nodes))
+    assert result.loss == pytest.approx(loss / len(nodes), rel=1e-5)
+
+
+def test_test_labels_have_no_influence():
+    graph = two_clusters()
+    flipped = torch.where(graph.test_mask, 1 - graph.y, graph.y)
+    weights = []
+    for y in (graph.y, flipped):
+        torch.manual_seed(0)
+        model = GAT(8, 2, hidden=4, num_heads=2)
+        fit(model, two_clusters(y=y), max_epochs=20, progress=False)
+        weights.append(torch.nn.utils.parameters_to_vector(model.parameters()))
+    assert torch.equal(*weights)
+
+
+def test_a_diverging_loss_stops_with_the_epoch_and_keeps_the_best_weights():
+    class Diverges(Scripted):
+        def forward(self, graph, x):
+            out = super().forward(graph, x)
+            return out / 0 if self.training and self.calls == 4 else out
+
+    model = Diverges([(1, 1.0)] * 9)
+    with pytest.raises(FloatingPointError, match="nan at epoch 3.*learning rate"):
+        fit(model, scripted_graph(), lr=0.0, progress=False)
+    assert model.marker.item() == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x": None}, "clusters has no x"),
+        ({"y": None}, "clusters has no y"),
+        ({"y": torch.zeros(40, 3)}, "one class per node"),
+        ({"train_mask": None}, "train_mask of clusters selects no node"),
+        ({"val_mask": torch.zeros(40, dtype=torch.bool)}, "val_mask of clusters"),
+    ],
+)
+def test_fit_refuses_a_graph_it_cannot_train_on(changes, message):
+    with pytest.raises(ValueError, match=message):
+        fit(GCN(8, 2), two_clusters(**changes), progress=False)
+
+
+@pytest.mark.parametrize("options", [{"max_epochs": 0}, {"patience": 0}])
+def test_fit_refuses_options_without_sense(options):
+    with pytest.raises(ValueError, match="at least 1"):
+        fit(GCN(8, 2), two_clusters(), **options)
+
+
+QUICK = {"max_epochs": 5, "progress": False}
+make_gcn = partial(GCN, 8, 2, hidden=4)
+
+
+def numbers(runs):
+    return [(r.seed, r.test_accuracy, r.epochs, r.history.val_loss) for r in runs]
+
+
+def test_a_seed_fixes_its_run_whatever_the_other_seeds():
+    graph = two_clusters()
+    three = run_seeds(make_gcn, graph, [0, 1, 2], **QUICK)
+    alone = run_seeds(make_gcn, graph, [2], **QUICK)
+    assert numbers(three)[2] == numbers(alone)[0]
+    assert numbers(three)[0] != numbers(three)[1]
+
+
+def test_workers_give_the_same_runs_in_the_same_order():
+    graph = two_clusters()
+    serial = run_seeds(make_gcn, graph, range(3), **QUICK)
+    parallel = run_seeds(make_gcn, graph, range(3), workers=2, **QUICK)
+    assert [r.seed for r in parallel] == [0, 1, 2]
+    for a, b in zip(serial, parallel, strict=True):
+        assert a.history.val_loss == pytest.approx(b.history.val_loss, rel=1e-4)
+        model = evaluate(b.model, graph, graph.test_mask)
+        assert model.accuracy == b.test_accuracy
+
+
+def test_mean_and_std_are_those_of_the_textbook():
+    run = partial(training.Run, val_accuracy=0, epochs=1, best_epoch=0, seconds=0)
+    runs = training.Runs(
+        run(seed=i, test_accuracy=a) for i, a in enumerate([80, 82, 87])
+    )
+    assert runs.mean == pytest.approx(83)
+    assert runs.std == pytest.approx(math.sqrt((9 + 1 + 16) / 2))
+    assert str(runs) == "83.0 ± 3.6 % (3 seeds)"
+    assert math.isnan(training.Runs(runs[:1]).std)
+
+
+def test_finished_runs_are_kept_and_not_repeated(tmp_path):
+    graph, path = two_clusters(), tmp_path / "runs.json"
+    first = run_seeds(make_gcn, graph, [0, 1], path=path, **QUICK)
+
+    def must_not_be_called():
+        raise AssertionError("a finished run was repeated")
+
+    again = run_seeds(must_not_be_called, graph, [1, 0], path=path, **QUICK)
+    assert again.test_accuracies == first.test_accuracies[::-1]
+    more = run_seeds(make_gcn, graph, [0, 1, 2], path=path, **QUICK)
+    whole = run_seeds(make_gcn, graph, [0, 1, 2], **QUICK)
+    assert more.test_accuracies == whole.test_accuracies
+    assert len(json.loads(path.read_text())["runs"]) == 3
+    assert [p.name for p in tmp_path.iterdir()] == ["runs.json"]
+
+
+def test_a_run_that_fails_loses_no_finished_run(tmp_path):
+    graph, path = two_clusters(), tmp_path / "runs.json"
+    made = []
+
+    def third_diverges():
+        made.append(1)
+        model = make_gcn()
+        if len(made) == 3:
+            nn.init.constant_(model.layer1.weight, math.nan)
+        return model
+
+    with pytest.raises(FloatingPointError) as error:
+        run_seeds(third_diverges, graph, range(5), path=path, **QUICK)
+    assert [r.seed for r in error.value.finished] == [0, 1]
+    assert [r["seed"] for r in json.loads(path.read_text())["runs"]] == [0, 1]
+
+
+def test_an_interrupt_returns_what_is_finished():
+    made = []
+
+    def interrupted():
+        made.append(1)
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        return make_gcn()
+
+    with pytest.warns(UserWarning, match="1 of 3 runs are finished"):
+        runs = run_seeds(interrupted, two_clusters(), range(3), **QUICK)
+    assert [r.seed for r in runs] == [0]
+
+
+def test_runs_of_another_experiment_are_not_mixed_in(tmp_path):
+    graph, path = two_clusters(), tmp_path / "runs.json"
+    run_seeds(make_gcn, graph, [0], path=path, **QUICK)
+    with pytest.raises(ValueError, match="another experiment"):
+        run_seeds(make_gcn, graph, [0], path=path, max_epochs=6, progress=False)
+    path.write_text("{half a fi")
+    with pytest.raises(ValueError, match="not a file of runs"):
+        run_seeds(make_gcn, graph, [0], path=path, **QUICK)
+    assert path.read_text() == "{half a fi"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "options", "message"),
+    [
+        ([], {}, "at least one"),
+        ([1, 1], {}, "different"),
+        ([1], {"workers": 0}, "workers"),
+    ],
+)
+def test_run_seeds_refuses_what_makes_no_sense(seeds, options, message):
+    with pytest.raises(ValueError, match=message):
+        run_seeds(make_gcn, two_clusters(), seeds, **options)
