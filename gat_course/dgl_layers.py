@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gat_course import dgl_compat, formulas
+from gat_course.dropout import dropout
 from gat_course.graph import GraphData
 from gat_course.layers import GATLayer
 
@@ -32,7 +33,7 @@ class UDFGATLayer(GATLayer):
         """Equations (3) and (4) for a batch of B targets that share a degree D."""
         scores = nodes.mailbox["e"]  # [B, D, K]
         alpha = torch.softmax(scores, dim=1)
-        alpha = F.dropout(alpha, self.attn_drop, self.training).unsqueeze(-1)
+        alpha = dropout(alpha, self.attn_drop, self.training).unsqueeze(-1)
         return {"heads": (alpha * nodes.mailbox["z"]).sum(dim=1)}  # [B, K, F']
 
     def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,6 +72,6 @@ class DGLGATLayer(GATLayer):
             g.apply_edges(fn.u_add_v("s_src", "s_dst", "e"))
             scores = F.leaky_relu(g.edata["e"], self.negative_slope)  # [E, K, 1]
             alpha = dgl.nn.functional.edge_softmax(g, scores)
-            g.edata["alpha"] = F.dropout(alpha, self.attn_drop, self.training)
+            g.edata["alpha"] = dropout(alpha, self.attn_drop, self.training)
             g.update_all(fn.u_mul_e("z", "alpha", "m"), fn.sum("m", "heads"))
             return g.ndata["heads"], alpha.squeeze(-1)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gat_course import formulas, sparse
+from gat_course.dropout import dropout
 from gat_course.graph import GraphData
 
 
@@ -130,7 +131,7 @@ class GATLayer(nn.Module):
                 f"x must be [{graph.num_nodes}, {self.in_features}] (nodes of the "
                 f"graph, in_features of the layer), got {list(x.shape)}"
             )
-        x = sparse.dropout(x, self.feat_drop, self.training)
+        x = dropout(x, self.feat_drop, self.training)
         z = formulas.transform(x, self.weight)  # [N, K * F']
         z = z.view(-1, self.num_heads, self.out_features)
         heads, alpha = self.attend(graph, z)  # [N, K, F'], [E, K]
@@ -168,7 +169,7 @@ class DenseGATLayer(GATLayer):
             self.negative_slope,
         )  # [K, N, N]
         alpha = formulas.masked_softmax(scores, adjacency)  # [K, N, N]
-        heads = F.dropout(alpha, self.attn_drop, self.training) @ z  # [K, N, F']
+        heads = dropout(alpha, self.attn_drop, self.training) @ z  # [K, N, F']
         dst, src = graph.dst, graph.src
         per_edge = alpha[:, dst, src] / adjacency[dst, src]  # [K, E]
         return heads.transpose(0, 1), per_edge.t()
@@ -188,7 +189,7 @@ class EdgeGATLayer(GATLayer):
         pairs = s_dst.index_select(0, dst) + s_src.index_select(0, src)  # [E, K]
         scores = F.leaky_relu(pairs, self.negative_slope)
         alpha = formulas.edge_softmax(scores, dst, graph.num_nodes)
-        dropped = F.dropout(alpha, self.attn_drop, self.training)
+        dropped = dropout(alpha, self.attn_drop, self.training)
         return formulas.aggregate(dropped, z, src, dst, graph.num_nodes), alpha
 
 
@@ -206,7 +207,7 @@ class UniformGATLayer(GATLayer):
         src, dst = graph.src, graph.dst
         alpha = graph.in_degrees.to(z.dtype)[dst].reciprocal()  # [E]
         alpha = alpha.unsqueeze(1).expand(-1, self.num_heads)  # [E, K]
-        dropped = F.dropout(alpha, self.attn_drop, self.training)
+        dropped = dropout(alpha, self.attn_drop, self.training)
         return formulas.aggregate(dropped, z, src, dst, graph.num_nodes), alpha
 
 
@@ -237,7 +238,7 @@ class GCNLayer(nn.Module):
 
     def forward(self, graph: GraphData, x: Tensor) -> Tensor:
         """Apply the layer; see the class for shapes."""
-        x = sparse.dropout(x, self.feat_drop, self.training)
+        x = dropout(x, self.feat_drop, self.training)
         z = formulas.transform(x, self.weight)  # [N, F']
         src, dst = graph.src, graph.dst
         degree = graph.in_degrees.clamp(min=1).to(z.dtype)  # [N]

@@ -6,7 +6,8 @@ Each is called as `model(graph, x)` and returns one row of logits per node.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gat_course import formulas, sparse
+from gat_course import formulas
+from gat_course.dropout import dropout
 from gat_course.graph import GraphData
 from gat_course.layers import EdgeGATLayer, GATLayer, GCNLayer
 
@@ -128,7 +129,7 @@ class MLP(nn.Module):
 
     def forward(self, graph: GraphData, x: Tensor) -> Tensor:
         """Logits of every node."""
-        x = sparse.dropout(x, self.dropout, self.training)
+        x = dropout(x, self.dropout, self.training)
         h = formulas.transform(x, self.layer1.weight.t()) + self.layer1.bias
-        h = F.dropout(F.relu(h), self.dropout, self.training)
+        h = dropout(F.relu(h), self.dropout, self.training)
         return self.layer2(h)

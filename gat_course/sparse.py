@@ -7,7 +7,6 @@ stored values, their columns, and where each row starts.
 import warnings
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 # Once a process, PyTorch calls CSR a beta feature; what is used here is tested.
@@ -43,25 +42,8 @@ def stored_values(x: Tensor) -> Tensor:
     return x.values() if is_csr(x) else x
 
 
-def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
-    """Dropout on features, dense or CSR.
-
-    A zero stays zero whether it is dropped or not, so a sparse matrix needs random
-    numbers for its stored values alone.
-
-    Args:
-        x: features `[N, F]`, dense or CSR.
-        p: probability of dropping a number.
-        training: without it, `x` comes back unchanged.
-
-    Returns:
-        A matrix `[N, F]` of the same layout, survivors scaled by `1 / (1 - p)`.
-    """
-    if not training or p == 0:
-        return x
-    if not is_csr(x):
-        return F.dropout(x, p)
-    values = F.dropout(x.values(), p)
+def with_values(x: Tensor, values: Tensor) -> Tensor:
+    """The CSR matrix `x` with other stored values, `[nnz]`, in the same places."""
     return torch.sparse_csr_tensor(
         x.crow_indices(), x.col_indices(), values, x.shape, check_invariants=False
     )

@@ -277,16 +277,6 @@ def test_attention_dropout_acts_in_training_alone_and_after_the_softmax(layer_cl
     torch.testing.assert_close(again, alpha)
 
 
-def test_feature_dropout_on_sparse_features_drops_stored_values_alone():
-    torch.manual_seed(0)
-    x = as_csr(features(GRAPHS["random"]))
-    dropped = sparse.dropout(x, 0.5)
-    kept = dropped.values() != 0
-    torch.testing.assert_close(dropped.values()[kept], 2 * x.values()[kept])
-    assert 0 < int(kept.sum()) < len(kept)
-    assert sparse.dropout(x, 0.5, training=False) is x
-
-
 def test_uniform_layer_is_the_mean_of_the_neighbours():
     graph = GRAPHS["random"]
     layer = make(gat_course.UniformGATLayer, {"num_heads": 2, "bias": False})

@@ -1,0 +1,37 @@
+"""Dropout for features and attention weights; every layer uses it (chapter 4)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gat_course import sparse
+
+
+def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
+    r"""Set each number to zero with probability `p`, divide the others by $1-p$.
+
+    A stored zero of a sparse matrix stays zero either way, so only its stored values
+    are drawn for. On a CPU random numbers are what dropout costs: one 64-bit draw
+    serves four numbers here, which rounds `p` to a multiple of $2^{-16}$.
+
+    Args:
+        x: any dense tensor, or a CSR matrix.
+        p: probability of dropping a number, in [0, 1).
+        training: without it, `x` comes back unchanged.
+
+    Returns:
+        A tensor of the same shape and layout.
+
+    Source: Srivastava et al., JMLR 2014.
+    """
+    if not training or p == 0:
+        return x
+    if sparse.is_csr(x):
+        return sparse.with_values(x, dropout(x.values(), p))
+    if x.device.type != "cpu":
+        return F.dropout(x, p)
+    draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)
+    draws.random_(torch.iinfo(torch.int64).min, None)  # all 64 bits
+    quarters = draws.view(torch.int16)[: x.numel()].view(x.shape)
+    kept = quarters >= round(p * 2**16) - 2**15
+    return x * (kept.to(x.dtype) / (1 - p))
