@@ -1,0 +1,50 @@
+# The course's commands; `make` alone lists them. The first of them that needs it makes
+# .venv and installs there; later ones install nothing until a requirement changes.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/installed
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+SUPPORTED := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
+PORT := 8000
+
+# The first Python that runs and is supported; choose one with `make … PYTHON=python3.12`.
+PYTHON = $(shell for python in python3.11 python3.12 python3.10 python3; do \
+	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
+
+.PHONY: help book test notebooks check lint serve clean
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+# Without the stamp .venv is unfinished and is made anew; with an old one it is updated.
+$(INSTALLED): requirements.txt pyproject.toml
+	@'$(PYTHON)' -c '$(SUPPORTED)' 2>/dev/null || { \
+	echo "No Python 3.10, 3.11 or 3.12 with venv found ('$(PYTHON)' is none)." \
+	"Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	test -f $@ || '$(PYTHON)' -m venv --clear $(VENV)
+	$(PY) -m pip install --quiet --requirement requirements.txt --editable .
+	touch $@
+
+book: $(INSTALLED)  ## build the book: _build/html/index.html
+	$(VENV)/bin/jupyter-book build . --all -W -n --keep-going
+
+test: $(INSTALLED)  ## run all tests: package, notebooks, book
+	$(PYTEST)
+
+check: $(INSTALLED)  ## run the quick tests: package and notebooks' conventions
+	$(PYTEST) tests --ignore tests/test_book.py
+
+notebooks: $(INSTALLED)  ## run all notebooks on real data and store their outputs
+	$(PY) tools/notebooks.py execute
+
+lint: $(INSTALLED)  ## check format and style of package, tests and notebooks
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+
+serve: $(INSTALLED)  ## show the built book at http://localhost:8000
+	$(PY) -m http.server $(PORT) --bind localhost --directory _build/html
+
+clean:  ## remove what was built (keeps .venv)
+	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
+	find . -name .venv -prune -o -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,45 @@
+"""How pytest runs the notebooks: which ones, how far shrunk, and what is compared.
+
+nbval runs every code cell and compares its output with the stored one. Here it learns
+to take the notebooks of `_toc.yml` alone, to shrink a run by the text that a cell's
+metadata holds for tests, and to compare nothing that only tells of the machine.
+"""
+
+import os
+
+from nbval.kernel import RunningKernel
+from nbval.plugin import IPyNbCell
+
+from tools.notebooks import ROOT, notebooks
+
+
+def pytest_configure(config):
+    # The notebooks' kernels inherit this: no progress bars, and this checkout's code.
+    os.environ["TQDM_DISABLE"] = "1"
+    paths = [str(ROOT), os.environ.get("PYTHONPATH")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+    RunningKernel.execute_cell_input = execute_as_a_notebook_does
+
+
+def execute_as_a_notebook_does(kernel, source, allow_stdin=None):
+    # With history, unlike nbval: without it IPython overlooks a cell's final semicolon.
+    return kernel.kc.execute(source, allow_stdin=allow_stdin, stop_on_error=False)
+
+
+def pytest_ignore_collect(collection_path, config):
+    if collection_path.suffix == ".ipynb" and collection_path not in notebooks():
+        return True
+    return None
+
+
+def pytest_itemcollected(item):
+    if isinstance(item, IPyNbCell):
+        shrink = item.cell.metadata.get("gat_course", {}).get("test")
+        if shrink:
+            item.cell.source += f"\n{shrink}"
+        item.parent.skip_compare = (*item.parent.skip_compare, "stderr")
+        # A figure's size in pixels depends on the fonts of the machine.
+        item.parent.sanitize_patterns["<Figure size [0-9.x]+"] = "<Figure"

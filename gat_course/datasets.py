@@ -1,0 +1,415 @@
+"""Cora, Citeseer and Pubmed, checked before they are opened (from chapter 5 on).
+
+The files are those of the Planetoid project (Yang et al., ICML 2016), eight per data
+set, in Python 2's pickle format. A pickle can run code when it is opened, so a file is
+opened only if its SHA-256 is the known one, and by a reader that builds arrays and
+nothing else.
+"""
+
+import hashlib
+import io
+import logging
+import os
+import pickle
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gat_course import sparse
+from gat_course.graph import GraphData
+from gat_course.synthetic import synthetic_citation
+
+# Each holds all files; a file that one of them cannot give is asked of the next.
+MIRRORS = (
+    "https://github.com/kimiyoung/planetoid/raw/master/data/",
+    "https://raw.githubusercontent.com/kimiyoung/planetoid/"
+    "af6abf468a772cc055bec88c52e4d6f51b7c37e3/data/",
+    "https://github.com/tkipf/gcn/raw/master/gcn/data/",
+)
+SHA256 = {
+    "cora": {
+        "x": "23cfa55d91c6f624233f5eb7b6e3f141f1bd2b2ae39608a63cf5d084bb27baab",
+        "y": "94465c14eb53e04ca262198dcbb2521ee8af60fb3f3d546cd6ca24a511b0e7d1",
+        "tx": "b9afbaa4a400df991f6f02ef677e1e44da55ffc04801fd02f9e673987829226a",
+        "ty": "41f5ac76596a1699cc33f53084a2419e92961c42bb75f36fc38e616d348532ad",
+        "allx": "9419ba2f26f5c35243db64aba110e0f35a04851609e0dc5433450676ca6b8543",
+        "ally": "2b998f5cc7fedc86e7f97ca2498f47a1ffc1462c29e2d578b23bf3f62b6e7d71",
+        "graph": "58f13302f39dde8852dad6fe6d15b89b077b6d7f837626bce671ef80344b383d",
+        "test.index": (
+            "297ce89af2b51a6a194181c7dbe1796c6a1cf9cd9349a88383b1b1e227867875"
+        ),
+    },
+    "citeseer": {
+        "x": "d20de19150741e555de0ed037195630fc194114ebc7fd72ced62810148aa22f6",
+        "y": "8ba87e515d8e3ee3cf52f6d2c5b86aa73f11ecad825a808455209ec26cd54924",
+        "tx": "539a8906a2da97628d212f2fdd668c109a8b3f0d36574b59e5d3fd5b5303da21",
+        "ty": "55e5bd1ba1e733a04598753ad1a8d57957f4b8f89e74519f41f4f4938767e4ce",
+        "allx": "2ac30345d95c9ec933a817ee0bdd6a5f077f8c184a20e696910192d534414668",
+        "ally": "f704b2d986dde6c2669934de1f3ae5696a6cf9455c0f6b2646a2d135ea0a1c95",
+        "graph": "d79a4ef9d3e7169aee8946145f6b7306e35bc79bffad26346cfb94e10e9912a7",
+        "test.index": (
+            "2af990671580b6b2df5d158d1038f8292e30c9cd821b5453f399659b25b723d4"
+        ),
+    },
+    # Pubmed's sums are second-hand: from another public registry, whose sums for Cora
+    # and Citeseer are the ones above. No test of this project has read these files.
+    "pubmed": {
+        "x": "fbe9cb5c47200d1b7769a26e579be3b7130b556831f9d850e77c4c74f2599b33",
+        "y": "e6c807633307a07ed659249006536a147c7999c797f11a2560752990181b41b3",
+        "tx": "4eb5f5d0f30f26497eb0ac6ac9719d09c67e284f1ed0385c93f3ef27a671da3d",
+        "ty": "ee2e0d4819d9fbcc403689c3bf2e49face401b605932f093bc58ab6461130fdd",
+        "allx": "508e538e2abdccdd54c4d3e9f49d638b4af7107d85845f66ddea5a5152658b7e",
+        "ally": "0c37bbe3b5014ec365e9d393cf4791925e5ed94fb194305d74f064a8d7b50f0e",
+        "graph": "5b89f0036ca22909471f1e6558eb42fa06e0c730a577bde5b058b40638f81dc9",
+        "test.index": (
+            "b101d421688bbaecbd82e8a18f1e282378d6830f3a37666f28ebc47f844341b5"
+        ),
+    },
+}
+TIMEOUT = (3, 5)  # seconds: to connect to a server, and without a byte from it
+GIVE_UP_AFTER = 12  # seconds without a complete file: no further attempt starts
+ROUNDS = 3  # how often the list of mirrors is gone through
+LOCK_TIMEOUT = 300  # seconds to wait while another process downloads
+
+
+class DatasetUnavailable(RuntimeError):
+    """A data set is neither on this machine nor to be downloaded.
+
+    The message lists each place that was tried with what went wrong there, and what
+    to do.
+    """
+
+
+def load(
+    name: str, root: str | os.PathLike | None = None, fallback: str | None = None
+) -> GraphData:
+    """Load a citation graph with the Planetoid split.
+
+    It is looked for in this order:
+
+    1. the folder that the environment variable `GAT_COURSE_DATA` names, which holds
+       `planetoid/ind.NAME.x` and so on;
+    2. the cache `root`, laid out in the same way;
+    3. the network, from where the files go into the cache.
+
+    Every file is checked against its known SHA-256 before it is opened. A damaged file
+    in the cache is downloaded again; the folder in `GAT_COURSE_DATA` is yours and is
+    never written to, so there a damaged or missing file is an error. If it holds no
+    file of this data set at all, the search goes on.
+
+    Fifteen nodes of Citeseer stand in the graph but in none of the tables. They get no
+    features (a row of zeros) and, for want of a label, class 0; they are in no mask.
+
+    Args:
+        name: "cora", "citeseer" or "pubmed".
+        root: folder of the cache; by default the user's cache folder.
+        fallback: "synthetic" returns `synthetic_citation(name)` with a warning where
+            `DatasetUnavailable` would be raised.
+
+    Returns:
+        A graph with every link in both directions, once, and no self-loops; `x` sparse
+        CSR, float32 `[N, F]`, as published (not normalised); `y` `[N]`; three masks.
+
+    Raises:
+        ValueError: an unknown `name` or `fallback`, or a damaged file in
+            `GAT_COURSE_DATA`.
+        FileNotFoundError: `GAT_COURSE_DATA` names no folder, or one that holds some of
+            the eight files and lacks others.
+        DatasetUnavailable: the files are in none of the three places.
+
+    Source: Yang, Cohen and Salakhutdinov, "Revisiting Semi-Supervised Learning with
+    Graph Embeddings", ICML 2016.
+    """
+    if name not in SHA256:
+        names = ", ".join(SHA256)
+        raise ValueError(f"unknown data set {name!r}; choose one of {names}")
+    if fallback not in (None, "synthetic"):
+        raise ValueError(f'fallback must be None or "synthetic", got {fallback!r}')
+    try:
+        files = _find(name, root)
+    except DatasetUnavailable as reason:
+        if fallback is None:
+            raise
+        warnings.warn(
+            f"USING A SYNTHETIC GRAPH IN PLACE OF {name.upper()}: what it shows says "
+            f"nothing about {name.title()}. {reason}",
+            stacklevel=2,
+        )
+        return synthetic_citation(name)
+    return _graph(name, files)
+
+
+def row_normalize(x: Tensor) -> Tensor:
+    """Divide each row by its sum; a row of zeros stays as it is.
+
+    The GCN and GAT papers prepare bag-of-words features in this way.
+
+    Args:
+        x: features `[N, F]`, none negative, dense or sparse CSR.
+
+    Returns:
+        A matrix `[N, F]` of the same layout, whose rows sum to one or to zero.
+
+    Raises:
+        ValueError: `x` holds negative numbers, NaN or infinity.
+    """
+    values = sparse.stored_values(x)
+    if not bool((torch.isfinite(values) & (values >= 0)).all()):
+        raise ValueError(
+            "row_normalize needs finite numbers, none of them negative, as word counts "
+            "are; clean x, or scale it in another way"
+        )
+    if not sparse.is_csr(x):
+        sums = x.sum(1, keepdim=True)  # [N, 1]
+        return x / sums.where(sums > 0, 1)
+    nodes = torch.arange(x.shape[0], device=x.device)
+    row = nodes.repeat_interleave(x.crow_indices().diff())  # [nnz]
+    sums = values.new_zeros(x.shape[0]).index_add(0, row, values)  # [N]
+    scaled = values / sums.where(sums > 0, 1)[row]  # [nnz]
+    return sparse.csr(x.crow_indices(), x.col_indices(), scaled, x.shape)
+
+
+# Finding the files
+
+
+def _find(name: str, root: str | os.PathLike | None) -> dict[str, bytes]:
+    """The checked content of the eight files, by suffix."""
+    import pooch
+
+    tried = []
+    given = os.environ.get("GAT_COURSE_DATA")
+    if given:
+        folder = Path(given).expanduser() / "planetoid"
+        files = _read_given(folder, name)
+        if files:
+            return files
+        tried.append(f"GAT_COURSE_DATA: no file of {name} in {folder}")
+    else:
+        tried.append("GAT_COURSE_DATA: not set")
+
+    folder = Path(root or pooch.os_cache("gat_course")).expanduser() / "planetoid"
+    files = _read_cache(folder, name)
+    if len(files) < len(SHA256[name]):
+        tried.append(f"cache {folder}: {len(files)} of 8 files")
+        tried += _download(folder, name)
+        files = _read_cache(folder, name)
+    if len(files) == len(SHA256[name]):
+        return files
+    places = "\n".join(f"  - {place}" for place in tried)
+    raise DatasetUnavailable(
+        f"{name.title()} cannot be had. Tried:\n{places}\n"
+        "What to do, one of:\n"
+        "  - check the network and run this again: complete files are kept;\n"
+        f"  - put the files into FOLDER/planetoid (ind.{name}.x and so on) and set the "
+        "environment variable GAT_COURSE_DATA to FOLDER;\n"
+        f'  - load("{name}", root=FOLDER) with a folder that you can write to;\n'
+        f'  - load("{name}", fallback="synthetic") for a made-up graph of that size.'
+    )
+
+
+def _paths(folder: Path, name: str) -> dict[str, Path]:
+    return {suffix: folder / f"ind.{name}.{suffix}" for suffix in SHA256[name]}
+
+
+def _read_given(folder: Path, name: str) -> dict[str, bytes]:
+    """Read the user's own folder: all files, or none, or an error."""
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(
+            f"GAT_COURSE_DATA names {folder.parent.absolute()}, which is not a folder. "
+            "Set it to the folder that contains planetoid/, or unset it."
+        )
+    paths = _paths(folder, name)
+    missing = [path.name for path in paths.values() if not path.exists()]
+    if len(missing) == len(paths):
+        return {}
+    if missing:
+        raise FileNotFoundError(
+            f"{folder} (from GAT_COURSE_DATA) lacks {', '.join(missing)}. "
+            "Copy the missing files there, or unset GAT_COURSE_DATA."
+        )
+    files = {suffix: path.read_bytes() for suffix, path in paths.items()}
+    for suffix, expected in SHA256[name].items():
+        found = hashlib.sha256(files[suffix]).hexdigest()
+        if found != expected:
+            raise ValueError(
+                f"{paths[suffix]} (from GAT_COURSE_DATA) is damaged or is another "
+                f"file: its SHA-256 should be {expected} but is {found}. It was not "
+                "opened. Replace the file, or unset GAT_COURSE_DATA."
+            )
+    return files
+
+
+def _read_cache(folder: Path, name: str) -> dict[str, bytes]:
+    """Read those files of the cache whose checksum is right."""
+    files = {}
+    for suffix, path in _paths(folder, name).items():
+        try:
+            content = path.read_bytes()
+        except OSError:  # not there, or not readable: to be downloaded
+            continue
+        if hashlib.sha256(content).hexdigest() == SHA256[name][suffix]:
+            files[suffix] = content
+    return files
+
+
+def _download(folder: Path, name: str) -> list[str]:
+    """Bring the missing files into the cache; return what went wrong.
+
+    Pooch writes under another name and renames the file once its checksum is right, so
+    whatever interrupts a download, no partial file gets a name that is read.
+    """
+    import filelock
+    import pooch
+
+    lock = filelock.FileLock(folder / f"{name}.lock", timeout=LOCK_TIMEOUT)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with lock, _quiet(pooch.get_logger()):
+            return _download_missing(folder, name)
+    except filelock.Timeout:
+        return [f"{folder}: another process has been downloading for {LOCK_TIMEOUT} s"]
+    except (OSError, NotImplementedError) as error:
+        return [f"cache {folder} cannot be written to: {error}"]
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Silence pooch's line per file: the progress bar says enough."""
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _download_missing(folder: Path, name: str) -> list[str]:
+    import pooch
+    from requests import RequestException
+    from tqdm import tqdm
+
+    missing = SHA256[name].keys() - _read_cache(folder, name).keys()
+    if not missing:  # another process has brought them while this one waited
+        return []
+    fetch = pooch.HTTPDownloader(timeout=TIMEOUT)
+    failures = {}
+    last_success = time.monotonic()
+    with tqdm(
+        total=len(missing), desc=f"Downloading {name.title()}", unit="file"
+    ) as bar:
+        for attempt in range(ROUNDS):
+            time.sleep(attempt)
+            for mirror in MIRRORS:
+                if time.monotonic() - last_success > GIVE_UP_AFTER:
+                    return list(failures.values())
+                try:
+                    for suffix in sorted(missing):
+                        file = f"ind.{name}.{suffix}"
+                        pooch.retrieve(
+                            mirror + file,
+                            known_hash=SHA256[name][suffix],
+                            fname=file,
+                            path=folder,
+                            downloader=fetch,
+                        )
+                        missing.remove(suffix)
+                        bar.update()
+                        last_success = time.monotonic()
+                    return []
+                except (RequestException, ValueError) as error:  # ValueError: checksum
+                    failures[mirror] = f"{mirror}: {file}: {error}"
+    return list(failures.values())
+
+
+# Opening them
+
+
+@cache
+def _admitted() -> dict[tuple[str, str], Any]:
+    """All that a data file may name, as old and new releases call it."""
+    from scipy.sparse import csr_matrix
+
+    rebuild_array = np.empty(0).__reduce__()[0]
+    return {
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+        ("numpy.core.multiarray", "_reconstruct"): rebuild_array,
+        ("numpy._core.multiarray", "_reconstruct"): rebuild_array,
+        ("scipy.sparse.csr", "csr_matrix"): csr_matrix,
+        ("scipy.sparse._csr", "csr_matrix"): csr_matrix,
+        ("collections", "defaultdict"): defaultdict,
+        ("__builtin__", "list"): list,  # Python 2's name
+        ("builtins", "list"): list,
+    }
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """A pickle reader that builds arrays, sparse matrices, dicts and lists only."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _admitted()[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(
+                f"the file asks for {module}.{name}, which no data file needs; it was "
+                "not opened further. Do not trust this file."
+            ) from None
+
+
+def _unpickle(content: bytes) -> Any:
+    return _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
+
+
+def _graph(name: str, files: dict[str, bytes]) -> GraphData:
+    """Put the eight files together.
+
+    `allx` and `ally` describe the first nodes, `tx` and `ty` the test nodes in the
+    order of `test.index`. `y` has one row per training node; those come first.
+    """
+    from scipy.sparse import csr_matrix, vstack
+
+    test = np.array([int(i) for i in files["test.index"].split()])
+    part = {s: _unpickle(files[s]) for s in files if s != "test.index"}
+    links = part["graph"]  # node -> its neighbours, some twice, some the node itself
+    num_nodes = len(links)
+    num_train, num_known = len(part["y"]), len(part["ally"])
+
+    node = np.concatenate([np.arange(num_known), test])  # of each row in the tables
+    table = vstack([part["allx"], part["tx"]]).tocoo()
+    x = csr_matrix(
+        (table.data, (node[table.row], table.col)), shape=(num_nodes, table.shape[1])
+    )
+    x.sort_indices()
+    y = torch.zeros(num_nodes, dtype=torch.long)
+    y[node] = torch.from_numpy(np.concatenate([part["ally"], part["ty"]]).argmax(1))
+
+    both_ways = {
+        edge for a in links for b in links[a] if a != b for edge in ((a, b), (b, a))
+    }
+    dst, src = torch.tensor(sorted(both_ways)).T
+    number = torch.arange(num_nodes)
+    return GraphData(
+        num_nodes=num_nodes,
+        src=src,
+        dst=dst,
+        x=sparse.csr(
+            torch.from_numpy(x.indptr).long(),
+            torch.from_numpy(x.indices).long(),
+            torch.from_numpy(x.data).float(),
+            x.shape,
+        ),
+        y=y,
+        train_mask=number < num_train,
+        val_mask=(number >= num_train) & (number < num_train + 500),
+        test_mask=torch.isin(number, torch.from_numpy(test)),
+        name=name.title(),
+    )

@@ -1,0 +1,170 @@
+"""A citation graph made by chance, for when the real one cannot be had (chapter 5).
+
+Papers cite papers of their own subfield, a few papers are cited by many, and a paper's
+words come partly from its subfield. Nothing in it was measured on a real paper.
+"""
+
+import numpy as np
+import torch
+
+from gat_course import sparse
+from gat_course.graph import GraphData
+
+_SUBFIELDS = 8  # per class; the k-th largest has a share in proportion to 1 / k
+_FAVOURITES = 50  # words that a subfield uses more than others do
+_PER_CLASS, _VALIDATION, _TEST = 20, 500, 1000  # the Planetoid split
+
+# The sizes are those of the real data. The three numbers after them were chosen so
+# that homophily, degrees and difficulty come close too:
+#   popularity  the k-th most popular paper draws k^-popularity as many citations
+#   inside      share of citations that stay inside the subfield
+#   favoured    share of a paper's words that are its subfield's favourites
+_SHAPES = {
+    "cora": {
+        "class_sizes": (351, 217, 418, 818, 426, 298, 180),
+        "links": 5278,
+        "vocabulary": 1433,
+        "words": 18.2,  # per paper
+        "popularity": 0.76,
+        "inside": 0.81,
+        "favoured": 0.38,
+    },
+    "citeseer": {
+        "class_sizes": (264, 590, 668, 701, 596, 508),
+        "links": 4552,
+        "vocabulary": 3703,
+        "words": 31.8,
+        "popularity": 0.74,
+        "inside": 0.7,
+        "favoured": 0.19,
+    },
+    "pubmed": {
+        "class_sizes": (4103, 7739, 7875),
+        "links": 44324,
+        "vocabulary": 500,
+        "words": 50.1,
+        "popularity": 0.5,
+        "inside": 0.7,
+        "favoured": 0.27,
+    },
+}
+
+
+def synthetic_citation(like: str = "cora", seed: int = 0) -> GraphData:
+    """Make a citation graph of the size of a real one.
+
+    Like Cora it has classes that cite mostly themselves, a few papers that are cited by
+    very many, binary bag-of-words features, and the Planetoid split (20 training nodes
+    per class, 500 for validation, 1,000 for testing). Unlike Citeseer it has no node
+    without a neighbour, and unlike Pubmed's its features are 0 or 1.
+
+    Args:
+        like: whose number of nodes, links, words and classes to use: "cora",
+            "citeseer" or "pubmed".
+        seed: the same seed gives the same graph on every machine.
+
+    Returns:
+        A graph with `x` in sparse CSR, `y`, the three masks, and a name that says what
+        it is: "synthetic stand-in for Cora". Each link is two directed edges.
+
+    Raises:
+        ValueError: `like` is not one of the three names.
+    """
+    if like not in _SHAPES:
+        names = ", ".join(_SHAPES)
+        raise ValueError(f"unknown data set {like!r}; choose one of {names}")
+    shape = _SHAPES[like]
+    rng = np.random.default_rng(seed)
+    counts = shape["class_sizes"]
+    y = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    shares = 1 / np.arange(1, _SUBFIELDS + 1)
+    subfield = y * _SUBFIELDS + _draw(shares, len(y), rng)
+    one, other = _links(subfield, shape, rng)
+    words = _words(subfield, shape, rng)  # bool [N, F]
+    columns = np.flatnonzero(words) % words.shape[1]  # row after row
+    starts = np.concatenate([[0], np.cumsum(np.count_nonzero(words, axis=1))])
+
+    train = np.concatenate(
+        [np.flatnonzero(y == c)[:_PER_CLASS] for c in range(len(counts))]
+    )
+    number = np.arange(len(y))
+    rest = np.setdiff1d(number, train)
+    return GraphData.from_edges(
+        torch.from_numpy(one),
+        torch.from_numpy(other),
+        undirected=True,
+        x=sparse.csr(
+            torch.from_numpy(starts),
+            torch.from_numpy(columns),
+            torch.ones(len(columns)),
+            words.shape,
+        ),
+        y=torch.from_numpy(y),
+        train_mask=torch.from_numpy(np.isin(number, train)),
+        val_mask=torch.from_numpy(np.isin(number, rest[:_VALIDATION])),
+        test_mask=torch.from_numpy(np.isin(number, rest[-_TEST:])),
+        name=f"synthetic stand-in for {like.title()}",
+    )
+
+
+def _draw(weights: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw `n` positions, each with a chance in proportion to its weight."""
+    return _position(np.cumsum(weights), rng.random(n) * weights.sum())
+
+
+def _position(cumulated: np.ndarray, at: np.ndarray) -> np.ndarray:
+    last = len(cumulated) - 1
+    return np.minimum(np.searchsorted(cumulated, at, side="right"), last)
+
+
+def _links(
+    subfield: np.ndarray, shape: dict, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Let every paper cite one other, then popular papers cite until there are enough.
+
+    Returns the two ends of each link: no link is there twice, none leads from a paper
+    to itself, and no paper is left without one.
+    """
+    n = len(subfield)
+    by_subfield = np.argsort(subfield, kind="stable")
+    rank = rng.permutation(n) + 1
+    popularity = rank ** -shape["popularity"]
+    # Lay the papers side by side on a line, subfield by subfield, each as wide as it is
+    # popular. A citation is then a random point inside, or outside, one stretch of it.
+    ends = np.cumsum(popularity[by_subfield])
+    length = ends[-1]
+    first = np.searchsorted(subfield[by_subfield], subfield)
+    after = np.searchsorted(subfield[by_subfield], subfield, side="right")
+    left = np.concatenate([[0], ends])[first]  # where one's own stretch begins, [N]
+    right = ends[after - 1]  # and where it stops, [N]
+
+    links = np.empty(0, dtype=np.int64)  # one number per link: smaller end * n + larger
+    citing = np.arange(n)
+    while len(citing):
+        inside = rng.random(len(citing)) < shape["inside"]
+        point = rng.random(len(citing))
+        width = right[citing] - left[citing]
+        at_inside = left[citing] + point * width
+        at_outside = (right[citing] + point * (length - width)) % length
+        at = np.where(inside, at_inside, at_outside)
+        cited = by_subfield[_position(ends, at)]
+        new = np.minimum(citing, cited) * n + np.maximum(citing, cited)
+        links = np.unique(np.concatenate([links, new[citing != cited]]))
+        linked = np.zeros(n, dtype=bool)
+        linked[links // n] = linked[links % n] = True
+        citing = np.flatnonzero(~linked)
+        if not len(citing):
+            citing = _draw(popularity, shape["links"] - len(links), rng)
+    return links // n, links % n
+
+
+def _words(subfield: np.ndarray, shape: dict, rng: np.random.Generator) -> np.ndarray:
+    """Which paper uses which word, bool `[N, F]`."""
+    vocabulary, favoured = shape["vocabulary"], shape["favoured"]
+    common = rng.permutation(np.arange(1, vocabulary + 1) ** -0.5)
+    common /= common.sum()
+    chance = np.tile((1 - favoured) * common, (subfield.max() + 1, 1))
+    for row in chance:
+        favourites = rng.permutation(vocabulary)[:_FAVOURITES]
+        row[favourites] += favoured * common[favourites] / common[favourites].sum()
+    return rng.random((len(subfield), vocabulary)) < shape["words"] * chance[subfield]

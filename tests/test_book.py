@@ -1,0 +1,274 @@
+"""The book as a reader meets it: it builds, its links lead somewhere, it asks nobody.
+
+One build serves all tests. What only a browser can tell (equations typeset, nothing
+fetched from elsewhere, no page wider than a phone) is skipped where none is installed.
+"""
+
+import re
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from functools import partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import browser
+import pytest
+
+from tools import notebooks
+from tools.notebooks import ROOT
+
+PAGES = notebooks.pages()
+CHAPTERS = [notebooks.page_of(path) for path in notebooks.notebooks()]
+MAX_BYTES = 2_000_000  # of a page with its own pictures
+BUILD = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """The folder of the built book."""
+    out = tmp_path_factory.mktemp("book")
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, "build", str(ROOT), "--path-output", str(out)]
+        + ["--all", "-W", "-n", "--keep-going"],
+        capture_output=True,
+        text=True,
+    )
+    lines = (done.stdout + done.stderr).splitlines()
+    complaints = [line for line in lines if re.search("WARNING|ERROR", line)]
+    assert done.returncode == 0, "\n".join(complaints or lines[-20:])
+    return out / "_build" / "html"
+
+
+@dataclass
+class Page(HTMLParser):
+    """What the tests ask of a page's HTML."""
+
+    path: Path
+    ids: set[str] = field(default_factory=set)
+    links: list[str] = field(default_factory=list)
+    resources: list[str] = field(default_factory=list)
+    images: list[dict] = field(default_factory=list)
+    equations: int = 0
+
+    def __post_init__(self):
+        super().__init__()
+        self._open: list[tuple[str, str]] = []
+        self.text = self.path.read_text(encoding="utf-8")
+        self.feed(self.text)
+
+    def handle_starttag(self, tag, attrs):
+        values = {name: value or "" for name, value in attrs}
+        self.ids.update(filter(None, [values.get("id"), values.get("name")]))
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+        if tag == "link" and values.get("rel") not in ("canonical", "next", "prev"):
+            self.resources.append(values["href"])
+        if tag != "a" and "src" in values:
+            self.resources.append(values["src"])
+        if "math" in values.get("class", "").split():
+            self.equations += 1
+        if tag == "img":
+            self.images.append(values)
+
+
+@pytest.fixture(scope="session")
+def html(site) -> dict[Path, Page]:
+    return {path: Page(path) for path in sorted(site.rglob("*.html"))}
+
+
+def local(page: Path, link: str) -> Path:
+    return (page.parent / unquote(urlsplit(link).path)).resolve()
+
+
+def is_outside(link: str) -> bool:
+    return urlsplit(link).netloc != "" or urlsplit(link).scheme == "mailto"
+
+
+def test_every_page_is_there(site):
+    missing = [page for page in PAGES if not (site / f"{page}.html").exists()]
+    assert missing == []
+
+
+def test_links_lead_somewhere(site, html):
+    html = {path: page for path, page in html.items() if "_static" not in path.parts}
+    broken = []
+    for path, page in html.items():
+        for link in page.links + page.resources:
+            if is_outside(link) or link.startswith("data:"):
+                continue
+            target = local(path, link) if urlsplit(link).path else path
+            anchor = unquote(urldefrag(link).fragment)
+            if not target.exists():
+                broken.append(f"{path.relative_to(site)}: {link}")
+            elif anchor and target in html and anchor not in html[target].ids:
+                broken.append(f"{path.relative_to(site)}: no such place: {link}")
+    assert not broken, "\n".join(broken)
+
+
+def test_no_page_names_a_resource_from_outside(site, html):
+    outside = [
+        f"{path.relative_to(site)}: {resource}"
+        for path, page in html.items()
+        for resource in page.resources
+        if is_outside(resource)
+    ]
+    for path in site.rglob("*.css"):
+        for found in re.findall(
+            r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')\s]+)", path.read_text()
+        ):
+            outside.append(f"{path.relative_to(site)}: {found}")
+    assert not outside, "\n".join(outside)
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_a_chapter_has_its_buttons(site, page):
+    text = (site / f"{page}.html").read_text(encoding="utf-8")
+    where = notebooks.address()
+    colab = f"/github/{where.slug}/blob/{where.branch}/{page}.ipynb"
+    assert text.count(colab) == 2  # the launch button and the line below the title
+    assert re.search(r'class="[^"]*btn-download-source-button', text)
+    assert re.search(rf'href="[^"]*_sources/{page}\.ipynb"', text)
+    assert 'class="left-prev"' in text and 'class="right-next"' in text
+    assert "search-button" in text and "theme-switch" in text
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_figures_are_numbered_captioned_described(site, page):
+    text = (site / f"{page}.html").read_text(encoding="utf-8")
+    article = text[text.index("<article") : text.index("</article>")]
+    figures = re.findall(r"<figure.*?</figure>", article, re.S)
+    for figure in figures:
+        assert re.search(r'class="caption-number">Fig\. \d+ ', figure), figure
+        assert re.search(r'class="caption-text">[^<]', figure), figure
+    # In a chapter every picture is a figure; a page may also show a picture without.
+    pictures = re.findall(r"<img[^>]*>", article)
+    assert all(re.search(r'alt="[^"]{5,}"', picture) for picture in pictures), pictures
+    if page in CHAPTERS:
+        assert len(pictures) == len(figures)
+
+
+def test_pages_are_light(site, html):
+    """Also stores the weights in _build/page-weights.txt."""
+    weights = {}
+    for page in PAGES:
+        path = site / f"{page}.html"
+        sources = [image["src"] for image in html[path].images]
+        pictures = {local(path, link) for link in sources if not is_outside(link)}
+        weights[page] = sum(file.stat().st_size for file in {path, *pictures})
+    table = "".join(f"{weight:9,} {page}\n" for page, weight in weights.items())
+    (ROOT / "_build").mkdir(exist_ok=True)
+    (ROOT / "_build" / "page-weights.txt").write_text(table, encoding="utf-8")
+    assert max(weights.values()) <= MAX_BYTES, table
+
+
+# ------------------------------------------------ in a browser
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def origin(site):
+    """The address at which this machine serves the built book to itself."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    program = browser.find()
+    if program is None:
+        pytest.skip("no Chromium or Chrome is installed")
+    with browser.Browser(program) as running:
+        yield running
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_asks_nobody_and_its_scripts_run(origin, chromium, page):
+    chromium.screen(1280)
+    chromium.open(f"{origin}/{page}.html")
+    here = (f"{origin}/", "data:", "blob:")
+    assert [url for url in chromium.requests if not url.startswith(here)] == []
+    assert chromium.errors == []
+
+
+TYPESET = "document.querySelectorAll('.math:has(mjx-container)').length"
+# MathJax shows an error as mjx-merror, and a command that it does not know in red.
+WRONG = """
+[...document.querySelectorAll("mjx-merror, .math mjx-mtext[style*=red]")]
+    .map(element => element.closest("mjx-container").textContent)
+"""
+# What a reader sees as text, code aside.
+PROSE = """
+(() => {
+    const article = document.querySelector("article").cloneNode(true);
+    article.querySelectorAll("pre, code, script, mjx-container")
+        .forEach(element => element.remove());
+    return article.textContent;
+})()
+"""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_equations_are_typeset(html, site, origin, chromium, page):
+    chromium.screen(1280)
+    chromium.open(f"{origin}/{page}.html")
+    assert chromium.run(TYPESET) == html[site / f"{page}.html"].equations
+    assert chromium.run(WRONG) == []
+    assert re.findall(r".*(?:\$|\\[(\[]|\\tag|\\begin).*", chromium.run(PROSE)) == []
+
+
+# What reaches beyond the window and is not inside something that scrolls by itself.
+WIDE = """
+[...document.querySelectorAll("article *")]
+    .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
+    .filter(element => !element.closest("pre, table, div.math, [class*=scrollable]"))
+    .map(element => element.outerHTML.slice(0, 80))
+    .slice(0, 3)
+"""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_is_wider_than_a_phone(origin, chromium, page):
+    chromium.screen(390)
+    chromium.open(f"{origin}/{page}.html")
+    assert chromium.run(WIDE) == []
+    assert chromium.run("document.documentElement.scrollWidth") <= 390
+
+
+def test_dark_mode_follows_the_reader(origin, chromium):
+    def background():
+        chromium.open(f"{origin}/{CHAPTERS[0]}.html")
+        colour = chromium.run("getComputedStyle(document.body).backgroundColor")
+        return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+
+    chromium.screen(1280)
+    assert background() > 200
+    chromium.screen(1280, dark=True)
+    assert background() < 60
+
+
+def test_search_finds_a_chapter(origin, chromium):
+    chromium.screen(1280)
+    chromium.open(f"{origin}/search.html?q=attention")
+    found = chromium.run("""
+        new Promise(done => {
+            const started = Date.now();
+            const timer = setInterval(() => {
+                const links = [...document.querySelectorAll("#search-results li a")];
+                if (links.length || Date.now() - started > 10000) {
+                    clearInterval(timer);
+                    done(links.map(link => link.getAttribute("href")));
+                }
+            }, 50);
+        })
+    """)
+    assert any("01-attention" in link for link in found), found

@@ -1,0 +1,195 @@
+"""The project's own promises: commands, versions, requirements, one public address."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import gat_course
+from tools import notebooks
+from tools.notebooks import ROOT
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10, where pytest brings its forerunner
+    import tomli as tomllib
+
+SUPPORTED = ("3.10", "3.11", "3.12")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+DEPENDENCIES = [Requirement(line) for line in PROJECT["dependencies"]]
+DGL = [Requirement(line) for line in PROJECT["optional-dependencies"]["dgl"]]
+
+
+# ------------------------------------------------ versions and requirements
+
+
+def test_one_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert PROJECT["version"] == gat_course.__version__ == citation["version"]
+    assert f"\n## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_package_asks_for_lower_bounds_only():
+    operators = {s.operator for needed in DEPENDENCIES + DGL for s in needed.specifier}
+    assert operators == {">="}
+
+
+def test_the_package_declares_what_it_imports():
+    names = {"sklearn": "scikit-learn", "PIL": "pillow"}
+    imported = set()
+    for path in (ROOT / "gat_course").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported.update(alias.name.split(".")[0] for alias in node.names)
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.split(".")[0])
+    foreign = imported - set(sys.stdlib_module_names) - {"gat_course"}
+    declared = {needed.name for needed in DEPENDENCIES + DGL}
+    assert {names.get(name, name) for name in foreign} <= declared
+
+
+@pytest.mark.parametrize("python", SUPPORTED)
+def test_every_requirement_is_pinned_once(python):
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    here = {"python_version": python}
+    active = [pin for pin in pins if not pin.marker or pin.marker.evaluate(here)]
+    versions = {}
+    for pin in active:
+        (specifier,) = pin.specifier
+        assert specifier.operator == "==", f"{pin} is not a pin"
+        assert pin.name not in versions, f"{pin.name} is pinned twice"
+        versions[pin.name] = specifier.version
+    for needed in DEPENDENCIES + DGL:
+        assert needed.name in versions, f"{needed.name} is not pinned"
+        assert versions[needed.name] in needed.specifier
+
+
+# ------------------------------------------------ links and the public address
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_within_the_repository_lead_somewhere(name):
+    links = re.findall(r"\]\(([^)#\s]+)", (ROOT / name).read_text())
+    inside = [link for link in links if "://" not in link]
+    assert [link for link in inside if not (ROOT / link).exists()] == []
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    """A copy of the project's own files."""
+    left_out = shutil.ignore_patterns(
+        ".git", ".venv", "_build", "build", "*.egg-info", "__pycache__", ".*_c*"
+    )
+    return shutil.copytree(ROOT, tmp_path / "project", ignore=left_out)
+
+
+def test_all_agree_on_the_address(copy):
+    assert notebooks.write_address(copy) == []
+
+
+def test_the_address_is_set_in_one_place(copy):
+    old, config = notebooks.address(), copy / "_config.yml"
+    text = config.read_text().replace(old.repository, "https://github.com/a/b.c")
+    config.write_text(re.sub(r"branch: .*", "branch: trunk", text))
+    changed = {path.name for path in notebooks.write_address(copy)}
+    assert {"README.md", "CITATION.cff", "pyproject.toml"} <= changed
+    assert {path.name for path in notebooks.notebooks(copy)} <= changed
+    new = notebooks.address(copy)
+    assert (new.slug, new.branch, new.site) == (
+        "a/b.c",
+        "trunk",
+        "https://a.github.io/b.c",
+    )
+    old_forms = (old.slug, old.site.removeprefix("https://"))
+    for path in copy.rglob("*"):
+        if path.is_file() and path.suffix not in (".png", ".svg"):
+            text = path.read_text(encoding="utf-8")
+            assert not any(form in text for form in old_forms), path
+    for path in notebooks.notebooks(copy):
+        page = path.relative_to(copy).with_suffix("").as_posix()
+        header = notebooks._header_problems(notebooks.read(path), page, new)
+        assert header == []
+
+
+@pytest.mark.parametrize("url", ["https://github.com/a/b/", "https://example.org/a/b"])
+def test_an_address_elsewhere_is_refused(tmp_path, url):
+    (tmp_path / "_config.yml").write_text(f"repository: {{url: {url}, branch: main}}")
+    with pytest.raises(ValueError, match="expected https://github.com/OWNER/NAME"):
+        notebooks.address(tmp_path)
+
+
+# ------------------------------------------------ make
+
+
+@pytest.fixture
+def bare(tmp_path) -> Path:
+    """A folder with only what make needs to decide what to do."""
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, capture_output=True, text=True
+    )
+
+
+def test_make_lists_its_commands(bare):
+    rules = re.findall(r"^\.PHONY: (.*)", (bare / "Makefile").read_text(), re.M)
+    listed = re.findall(r"^make (\w+)  +\w", make(bare).stdout, re.M)
+    assert sorted(listed) == sorted(rules[0].split())
+
+
+@pytest.mark.parametrize("command", ["book", "test", "check", "notebooks", "lint"])
+def test_make_installs_once(bare, command):
+    assert "pip install" in make(bare, "-n", command).stdout
+    (bare / ".venv").mkdir()
+    (bare / ".venv" / "installed").touch()
+    assert "pip install" not in make(bare, "-n", command).stdout
+    os.utime(bare / "requirements.txt", (2e9, 2e9))
+    assert "pip install" in make(bare, "-n", command).stdout
+
+
+def test_make_says_which_python_it_needs(bare):
+    done = make(bare, "test", "PYTHON=false")
+    assert done.returncode != 0
+    assert "No Python 3.10, 3.11 or 3.12" in done.stderr
+    assert not (bare / ".venv").exists()
+
+
+# ------------------------------------------------ continuous integration
+
+
+def test_ci_runs_make_test_on_the_data_beside_it(tmp_path):
+    """With stand-ins for make and the browser, so that nothing is installed."""
+    script, programs = tmp_path / "project" / ".ci" / "run", tmp_path / "bin"
+    script.parent.mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "run", script)
+    programs.mkdir()
+    (programs / "make").write_text('#!/bin/sh\necho "$1 $GAT_COURSE_DATA"\nexit 7\n')
+    (programs / "chromium").write_text("#!/bin/sh\n")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    environment.pop("GAT_COURSE_DATA", None)
+
+    def run():
+        return subprocess.run(
+            [script], env=environment, capture_output=True, text=True, cwd="/"
+        )
+
+    done = run()
+    assert (done.returncode, done.stdout.strip()) == (7, "test")
+    data = tmp_path / "shared" / "data"
+    data.mkdir(parents=True)
+    done = run()
+    assert (done.returncode, done.stdout.strip()) == (7, f"test {data}")
