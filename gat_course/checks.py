@@ -93,12 +93,17 @@ def _five_friends() -> tuple[Tensor, Tensor]:
 def _pencil(weights: Any) -> None:
     if any(w is None for w in weights):
         raise _NotDone
-    weights = _tensor(weights, (3,), "Your list")
+    weights = _tensor(weights, (2,), "Your list")
     if abs(float(weights.sum()) - 1) > 2e-3:
         raise _Wrong(f"The weights sum to {float(weights.sum()):.3f}, not to 1.")
-    # Node 2 owns no jazz, so e_2j = LeakyReLU(0 - rock_j): 0, -0.2 and -0.2.
-    terms = torch.tensor([1, math.exp(-0.2), math.exp(-0.2)], dtype=torch.float64)
-    _close(weights, terms / terms.sum(), "A weight", 1e-3)
+    # Node 4 owns no jazz: the products are -rock_j, that is -1 and -3.
+    products = torch.tensor([-1.0, -3.0], dtype=torch.float64)
+    if bool((weights - torch.softmax(products, 0)).abs().max() < 1e-3):
+        raise _Wrong("These weights leave out LeakyReLU.")
+    expected = torch.softmax(0.2 * products, 0)
+    if bool((weights.flip(0) - expected).abs().max() < 1e-3):
+        raise _Wrong("The order is: first source 3, then source 4.")
+    _close(weights, expected, "A weight", 1e-3)
 
 
 @_check("1.2")
@@ -106,6 +111,8 @@ def _temperature(function: Callable) -> None:
     scores = torch.tensor([[3.0, 1.0, 2.0], [0.0, 500.0, 1.0]])
     mask = torch.tensor([[1, 0, 1], [1, 1, 1]])
     at_one = _tensor(function(scores, mask, 1.0), (2, 3), "The result")
+    if at_one[0, 1] > 0:
+        raise _Wrong("A masked entry gets weight.")
     _close(at_one, formulas.masked_softmax(scores, mask), "At τ = 1 a weight")
     flat = _tensor(function(scores, mask, 1e6), (2, 3), "The result")
     _close(flat, formulas.mean_weights(mask.float()), "At τ = 10⁶ a weight", 1e-3)
@@ -115,21 +122,26 @@ def _temperature(function: Callable) -> None:
 
 
 @_check("1.3")
-def _lonely(function: Callable) -> None:
+def _isolated(function: Callable) -> None:
     x, adjacency = _five_friends()
     adjacency = torch.block_diag(adjacency.fill_diagonal_(0), torch.zeros(1, 1))
     x = torch.cat([x, torch.tensor([[3.0, 1.0]])])
     torch.manual_seed(0)
     weight, att_dst, att_src = torch.randn(2, 3), torch.randn(3), torch.randn(3)
     out = _tensor(function(x, adjacency, weight, att_dst, att_src), (6, 3), "Output")
-    _close(out[5], torch.zeros(3), "The lonely node's output")
-    z = x @ weight
-    for i in range(5):
+    _close(out[5], torch.zeros(3), "The isolated node's output")
+
+    def by_hand(i: int, first: Tensor, second: Tensor) -> Tensor:
+        z = x @ weight
         sources = adjacency[i].nonzero()[:, 0]
-        pairs = z[i] @ att_dst + z[sources] @ att_src
+        pairs = z[i] @ first + z[sources] @ second
         scores = torch.where(pairs > 0, pairs, 0.2 * pairs)
-        expected = torch.softmax(scores, 0) @ z[sources]
-        _close(out[i], expected, f"Node {i}'s output")
+        return (torch.softmax(scores, 0) @ z[sources]).double()
+
+    if torch.allclose(out[0], by_hand(0, att_src, att_dst), atol=1e-5):
+        raise _Wrong("The halves of a are swapped: a_dst meets the target.")
+    for i in range(5):
+        _close(out[i], by_hand(i, att_dst, att_src), f"Node {i}'s output")
 
 
 @_check("1.4")
@@ -145,19 +157,28 @@ def _gatv2(function: Callable) -> None:
                 expected[i, j] += a[c] * (value if value > 0 else 0.2 * value)
     if torch.allclose(scores, expected.double().t(), atol=1e-5):
         raise _Wrong("Rows and columns are swapped: the target is the row.")
+    sums = (z_dst @ a).unsqueeze(1) + z_src @ a
+    if torch.allclose(scores, torch.where(sums > 0, sums, 0.2 * sums).double()):
+        raise _Wrong("This is GAT's score: LeakyReLU comes before the product with a.")
     _close(scores, expected, "A score")
 
 
 @_check("1.5")
 def _dot_products(function: Callable) -> None:
-    counts = function(10, 33)
+    counts = function(10, 33, 4)
     if counts is None:
         raise _NotDone
+    counts = _tensor(counts, (3,), "The result (all pairs, all edges, split)")
+    if counts[2] == 4 * 10:
+        raise _Wrong("Split: a node plays two roles, as a target and as a source.")
     for count, expected, what in zip(
-        counts, (100, 33, 20), ("all pairs", "all edges", "split"), strict=True
+        counts.tolist(),
+        (400, 132, 80),
+        ("all pairs", "all edges", "split"),
+        strict=True,
     ):
         if count != expected:
-            raise _Wrong(f"For N = 10 and |E| = 33, {what}: {count} is not the number.")
+            raise _Wrong(f"N = 10, |E| = 33, K = 4, {what}: it is not {count:g}.")
 
 
 @_check("1.6")

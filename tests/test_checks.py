@@ -34,7 +34,7 @@ def nothing(*_, **__):
     return None
 
 
-BLANK = {"1.1": ([None] * 3,), "1.6": (None, None), "5.2": (None,)}
+BLANK = {"1.1": ([None] * 2,), "1.6": (None, None), "5.2": (None,)}
 
 
 @pytest.mark.parametrize("number", EXERCISES)
@@ -126,11 +126,11 @@ def best(accuracies, n):
 
 AWAY = torch.tensor([[-10.0, 100.0], [10.0, 100.0]])
 RIGHT = {
-    "1.1": ([0.379, 0.310, 0.310],),
+    "1.1": ([0.599, 0.401],),
     "1.2": (softmax_row_by_row,),
     "1.3": (layer,),
     "1.4": (gatv2,),
-    "1.5": (lambda n, e: (n * n, e, 2 * n),),
+    "1.5": (lambda n, e, k: (k * n * n, k * e, 2 * k * n),),
     "1.6": (AWAY, [0.0, 1, 1, 0]),
     "5.1": (homophily,),
     "5.2": (karate().with_self_loops(),),
@@ -147,17 +147,26 @@ def test_a_right_answer_is_right(number, capsys):
 
 
 WRONG = [
-    ("1.1", ([0.5, 0.3, 0.3],), "sum to 1.100"),
-    ("1.1", ([1 / 3, 1 / 3, 1 / 3],), "off by"),
+    ("1.1", ([0.8, 0.3],), "sum to 1.100"),
+    ("1.1", ([0.5, 0.5],), "off by"),
+    ("1.1", ([0.881, 0.119],), "leave out LeakyReLU"),
+    ("1.1", ([0.401, 0.599],), "first source 3"),
     ("1.2", (naive_softmax,), "contains NaN"),
     ("1.2", (lambda s, m, t: softmax_row_by_row(s, m, 1.0),), "At τ = 10"),
-    ("1.2", (lambda s, m, t: torch.softmax(s / t, 1),), "At τ = 1 a"),
-    ("1.3", (nan_layer,), "lonely node's output contains NaN"),
-    ("1.3", (everyone_layer,), "lonely node's output is off"),
-    ("1.3", (lambda x, a, w, d, s: layer(x, a, w, s, d),), "Node 0's output"),
+    ("1.2", (lambda s, m, t: torch.softmax(s / t, 1),), "masked entry"),
+    ("1.3", (nan_layer,), "isolated node's output contains NaN"),
+    ("1.3", (everyone_layer,), "isolated node's output is off"),
+    ("1.3", (lambda x, a, w, d, s: layer(x, a, w, s, d),), "halves of a are swapped"),
+    ("1.3", (lambda *args: F.elu(layer(*args)),), "Node 0's output"),
     ("1.4", (lambda d, s, a, n=0.2: gatv2(d, s, a).t(),), "the target is the row"),
-    ("1.4", (lambda d, s, a, n=0.2: F.leaky_relu((d[:, None] + s) @ a, n),), "off by"),
-    ("1.5", (lambda n, e: (n * n, e, n),), "split: 10"),
+    (
+        "1.4",
+        (lambda d, s, a, n=0.2: F.leaky_relu((d[:, None] + s) @ a, n),),
+        "GAT's score",
+    ),
+    ("1.5", (lambda n, e, k: (k * n * n, k * e, k * n),), "plays two roles"),
+    ("1.5", (lambda n, e, k: (n * n, e, 2 * n),), "all pairs: it is not 100"),
+    ("1.5", (lambda n, e, k: (n, e),), "should have shape [3]"),
     ("1.6", (torch.eye(2), [1.0, 0, 1, -1]), "not more than 0.99"),
     ("1.6", (torch.eye(2), [1.0]), "should be"),
     ("5.1", (with_loops,), "with self-loops it is off"),
