@@ -56,8 +56,8 @@ class DGLGATLayer(GATLayer):
     """Graph attention by DGL's built-in functions, without materialising messages.
 
     `u_add_v` is a sampled dense-dense product (SDDMM), `u_mul_e` with `sum` a
-    sparse-dense product (SpMM). Arguments and shapes: see `GATLayer`. Raises
-    ImportError without DGL.
+    sparse-dense product (SpMM). DGL's gradients cannot be differentiated again.
+    Arguments and shapes: see `GATLayer`. Raises ImportError without DGL.
     """
 
     def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,6 +72,7 @@ class DGLGATLayer(GATLayer):
             g.apply_edges(fn.u_add_v("s_src", "s_dst", "e"))
             scores = F.leaky_relu(g.edata["e"], self.negative_slope)  # [E, K, 1]
             alpha = dgl.nn.functional.edge_softmax(g, scores)
-            g.edata["alpha"] = dropout(alpha, self.attn_drop, self.training)
+            dropped = dropout(alpha, self.attn_drop, self.training)
+            g.edata["alpha"] = dropped.to(z.dtype)  # they differ under autocast
             g.update_all(fn.u_mul_e("z", "alpha", "m"), fn.sum("m", "heads"))
             return g.ndata["heads"], alpha.squeeze(-1)

@@ -22,8 +22,13 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     Returns:
         A tensor of the same shape and layout.
 
+    Raises:
+        ValueError: `p` is not in [0, 1).
+
     Source: Srivastava et al., JMLR 2014.
     """
+    if not 0 <= p < 1:
+        raise ValueError(f"the dropout probability must be in [0, 1), got {p}")
     if not training or p == 0:
         return x
     if sparse.is_csr(x):
@@ -33,5 +38,5 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)
     draws.random_(torch.iinfo(torch.int64).min, None)  # all 64 bits
     quarters = draws.view(torch.int16)[: x.numel()].view(x.shape)
-    kept = quarters >= round(p * 2**16) - 2**15
+    kept = quarters >= min(round(p * 2**16) - 2**15, 2**15 - 1)
     return x * (kept.to(x.dtype) / (1 - p))

@@ -26,6 +26,7 @@ class GraphData:
     An edge $j \to i$ carries a message from source $j$ to target $i$. Edges are
     kept sorted by target (a stable sort), so one target's incoming edges stand
     side by side. Everything derived from the edges is computed once and cached.
+    Tensors handed in are kept, not copied: do not write into them afterwards.
 
     Args:
         num_nodes: $N$, at least 1.
@@ -86,6 +87,7 @@ class GraphData:
             raise ValueError(f"{name} must be one-dimensional, got {list(ends.shape)}")
         if ends.is_floating_point() or ends.is_complex() or ends.dtype == torch.bool:
             raise TypeError(f"{name} must hold integers, got {ends.dtype}")
+        ends = ends.long()
         wrong = (ends < 0) | (ends >= self.num_nodes)
         if bool(wrong.any()):
             edge = int(wrong.nonzero()[0])
@@ -93,7 +95,7 @@ class GraphData:
                 f"{name}[{edge}] = {int(ends[edge])} is not a node: nodes are "
                 f"numbered 0 to {self.num_nodes - 1}"
             )
-        return ends.long()
+        return ends
 
     def _node_field(self, name: str, value: Tensor) -> Tensor:
         if value.dim() == 0 or value.shape[0] != self.num_nodes:
@@ -159,7 +161,7 @@ class GraphData:
                 num_nodes = int(torch.maximum(src.max(), dst.max())) + 1
             else:
                 raise ValueError("a graph without edges needs num_nodes")
-        if undirected:
+        if undirected and len(src) == len(dst):
             loop = src == dst
             src, dst = torch.cat([src, dst[~loop]]), torch.cat([dst, src[~loop]])
         return cls(num_nodes=num_nodes, src=src, dst=dst, **node_fields)
@@ -207,24 +209,20 @@ class GraphData:
         return torch.bincount(self.dst, minlength=self.num_nodes)
 
     @cached_property
-    def has_self_loops(self) -> bool:
-        """Whether every node has an edge to itself."""
-        loops = self.dst[self.src == self.dst]
-        return bool((torch.bincount(loops, minlength=self.num_nodes) > 0).all())
-
-    @cached_property
     def _adjacency(self) -> Tensor:
-        counts = torch.zeros(self.num_nodes, self.num_nodes, device=self.device)
-        ones = torch.ones(self.num_edges, device=self.device)
-        return counts.index_put_((self.dst, self.src), ones, accumulate=True)
+        with torch.inference_mode(False):  # the cached matrix must serve training too
+            counts = torch.zeros(self.num_nodes, self.num_nodes, device=self.device)
+            ones = torch.ones(self.num_edges, device=self.device)
+            return counts.index_put_((self.dst, self.src), ones, accumulate=True)
 
     def dense_adjacency(self) -> Tensor:
         r"""The adjacency matrix $A$, float `[N, N]`.
 
         Row $i$ is the target: $A_{ij}$ counts the edges $j \to i$, so row $i$ is
-        non-zero exactly on $\mathcal N(i)$. It takes $4N^2$ bytes.
+        non-zero exactly on $\mathcal N(i)$. It takes $4N^2$ bytes. The matrix is a
+        copy of your own.
         """
-        return self._adjacency
+        return self._adjacency.clone()
 
     def with_self_loops(self) -> GraphData:
         """The graph with an edge from each node to itself, added where missing."""
@@ -243,10 +241,16 @@ class GraphData:
 
         Features, labels and masks come along; a sparse `x` becomes dense.
 
+        Args:
+            nodes: their numbers, or a bool mask `[N]`.
+
         Raises:
             ValueError: no nodes, a node twice, or a number that is not a node.
         """
-        nodes = torch.as_tensor(nodes, device=self.device).long()
+        nodes = torch.as_tensor(nodes, device=self.device)
+        if nodes.dtype == torch.bool and nodes.shape == (self.num_nodes,):
+            nodes = nodes.nonzero()[:, 0]
+        nodes = nodes.long()
         inside = bool(((nodes >= 0) & (nodes < self.num_nodes)).all())
         if nodes.dim() != 1 or not len(nodes) or not inside:
             raise ValueError(f"nodes must be numbers from 0 to {self.num_nodes - 1}")

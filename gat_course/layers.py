@@ -13,6 +13,22 @@ from gat_course.dropout import dropout
 from gat_course.graph import GraphData
 
 
+def check_input(graph: GraphData, x: Tensor, in_features: int) -> None:
+    """Raise unless `x` is `[N, in_features]` for this graph.
+
+    Raises:
+        TypeError: the first argument is no graph.
+        ValueError: `x` has another shape.
+    """
+    if not isinstance(graph, GraphData):
+        raise TypeError(f"call layer(graph, x): {type(graph).__name__} is no GraphData")
+    if x.shape != (graph.num_nodes, in_features):
+        raise ValueError(
+            f"x must be [{graph.num_nodes}, {in_features}] (nodes of the graph, "
+            f"in_features of the layer), got {list(x.shape)}"
+        )
+
+
 class GATLayer(nn.Module):
     r"""What all graph attention layers share: parameters, heads, residual, bias.
 
@@ -126,11 +142,7 @@ class GATLayer(nn.Module):
         self, graph: GraphData, x: Tensor, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Apply the layer; see the class for shapes."""
-        if x.shape != (graph.num_nodes, self.in_features):
-            raise ValueError(
-                f"x must be [{graph.num_nodes}, {self.in_features}] (nodes of the "
-                f"graph, in_features of the layer), got {list(x.shape)}"
-            )
+        check_input(graph, x, self.in_features)
         x = dropout(x, self.feat_drop, self.training)
         z = formulas.transform(x, self.weight)  # [N, K * F']
         z = z.view(-1, self.num_heads, self.out_features)
@@ -147,7 +159,8 @@ class GATLayer(nn.Module):
     def extra_repr(self) -> str:
         return (
             f"{self.in_features}, {self.out_features}, num_heads={self.num_heads}, "
-            f"merge={self.merge!r}, feat_drop={self.feat_drop}, "
+            f"merge={self.merge!r}, negative_slope={self.negative_slope}, "
+            f"feat_drop={self.feat_drop}, "
             f"attn_drop={self.attn_drop}, residual={self.residual}"
         )
 
@@ -238,6 +251,7 @@ class GCNLayer(nn.Module):
 
     def forward(self, graph: GraphData, x: Tensor) -> Tensor:
         """Apply the layer; see the class for shapes."""
+        check_input(graph, x, len(self.weight))
         x = dropout(x, self.feat_drop, self.training)
         z = formulas.transform(x, self.weight)  # [N, F']
         src, dst = graph.src, graph.dst
@@ -246,3 +260,7 @@ class GCNLayer(nn.Module):
         z = z.unsqueeze(1)  # [N, 1, F']
         out = formulas.aggregate(weights, z, src, dst, graph.num_nodes)
         return out.squeeze(1) + self.bias
+
+    def extra_repr(self) -> str:
+        sizes = ", ".join(str(n) for n in self.weight.shape)
+        return f"{sizes}, feat_drop={self.feat_drop}"

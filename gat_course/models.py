@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gat_course import formulas
 from gat_course.dropout import dropout
 from gat_course.graph import GraphData
-from gat_course.layers import EdgeGATLayer, GATLayer, GCNLayer
+from gat_course.layers import EdgeGATLayer, GATLayer, GCNLayer, check_input
 
 
 class GAT(nn.Module):
@@ -129,7 +129,11 @@ class MLP(nn.Module):
 
     def forward(self, graph: GraphData, x: Tensor) -> Tensor:
         """Logits of every node."""
+        check_input(graph, x, self.layer1.in_features)
         x = dropout(x, self.dropout, self.training)
         h = formulas.transform(x, self.layer1.weight.t()) + self.layer1.bias
         h = dropout(F.relu(h), self.dropout, self.training)
         return self.layer2(h)
+
+    def extra_repr(self) -> str:
+        return f"dropout={self.dropout}"

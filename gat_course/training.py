@@ -3,7 +3,10 @@
 Loss is cross-entropy on the training nodes, the optimiser Adam.
 """
 
+import hashlib
+import inspect
 import json
+import math
 import os
 import statistics
 import tempfile
@@ -17,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gat_course import sparse
 from gat_course.graph import GraphData
 
 
@@ -68,7 +72,7 @@ def evaluate(model: nn.Module, graph: GraphData, mask: Tensor) -> Evaluation:
     finally:
         model.train(was_training)
     labels = graph.y[mask]
-    hits = (logits.argmax(dim=1) == labels).float().mean()
+    hits = (logits.argmax(dim=1) == labels).double().mean()
     return Evaluation(float(F.cross_entropy(logits, labels)), 100 * float(hits))
 
 
@@ -83,6 +87,8 @@ def fit(
     progress: bool = True,
 ) -> History:
     """Train by the GAT paper's protocol; leaves the best weights in `model`.
+
+    The model comes back in evaluation mode, dropout off.
 
     After each epoch validation loss and accuracy are measured. Training stops when
     neither has reached its best value for `patience` epochs; weights are kept
@@ -103,8 +109,8 @@ def fit(
 
     Raises:
         ValueError: features, labels or masks are missing or select no node.
-        FloatingPointError: the loss became NaN or infinite; the message names the
-            epoch. `model` then holds the best weights so far.
+        FloatingPointError: a loss became NaN or infinite; the message names the
+            epoch. With `patience`, `model` then holds the best weights so far.
 
     Source: Veličković et al., ICLR 2018, section 3.3, and its published code.
     """
@@ -131,15 +137,12 @@ def fit(
             optimizer.zero_grad()
             logits = model(graph, graph.x)[graph.train_mask]
             loss = F.cross_entropy(logits, labels)
-            if not torch.isfinite(loss):
-                raise FloatingPointError(
-                    f"the training loss is {loss.item()} at epoch {epoch}: try a "
-                    f"smaller learning rate than {lr}, or look for extreme features"
-                )
+            _require_finite(loss.item(), "training", epoch, lr)
             loss.backward()
             optimizer.step()
 
             val = evaluate(model, graph, graph.val_mask)
+            _require_finite(val.loss, "validation", epoch, lr)
             history.train_loss.append(loss.item())
             history.val_loss.append(val.loss)
             history.val_accuracy.append(val.accuracy)
@@ -160,7 +163,16 @@ def fit(
         history.seconds = time.perf_counter() - start
         if best_weights is not None:
             model.load_state_dict(best_weights)
+        model.eval()
     return history
+
+
+def _require_finite(loss: float, part: str, epoch: int, lr: float) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the {part} loss is {loss} at epoch {epoch}: try a smaller learning rate "
+            f"than {lr}, or look for extreme features"
+        )
 
 
 @dataclass
@@ -233,11 +245,11 @@ def run_seeds(
 
     Raises:
         ValueError: no seeds or a seed twice, no workers, labels or masks are
-            missing, or `path` holds runs of other data or other options.
+            missing, or `path` holds runs of another model, other data or options.
         FloatingPointError: a run diverged; the finished runs are in `path`, and in
             the error's attribute `finished`.
     """
-    seeds = list(seeds)
+    seeds = [int(seed) for seed in seeds]
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds must be different numbers, at least one; got {seeds}")
     if workers < 1:
@@ -246,7 +258,7 @@ def run_seeds(
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
-    about = {"graph": repr(graph), "options": fit_options}
+    about = _describe(make_model, graph, fit_options) if path else {}
     finished = {run.seed: run for run in _read_runs(path, about)} if path else {}
     missing = [seed for seed in seeds if seed not in finished]
     threads = 1 if workers > 1 else torch.get_num_threads()
@@ -306,6 +318,34 @@ def _run_one(
     )
 
 
+def _describe(make_model, graph: GraphData, fit_options: dict) -> dict:
+    """What decides a run besides its seed: model, data, and all options of `fit`."""
+    parameters = inspect.signature(fit).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    options = {**defaults, **fit_options}
+    del options["progress"]
+    model = make_model()
+    shapes = {name: list(p.shape) for name, p in model.named_parameters()}
+    checksum = hashlib.sha256()
+    for tensor in (graph.src, graph.dst, graph.y, graph.train_mask, graph.val_mask):
+        checksum.update(tensor.cpu().numpy().tobytes())
+    x = graph.x.to_dense() if sparse.is_csr(graph.x) else graph.x
+    checksum.update(x.cpu().numpy().tobytes())
+    about = {
+        "model": repr(model),
+        "parameters": shapes,
+        "graph": repr(graph),
+        "data": checksum.hexdigest(),
+        "options": options,
+    }
+    try:
+        return json.loads(json.dumps(about))
+    except TypeError as error:
+        raise ValueError(
+            f"with path, options must be plain numbers: {options} ({error})"
+        ) from error
+
+
 def _read_runs(path: str | os.PathLike, about: dict) -> Sequence[Run]:
     path = Path(path)
     if not path.exists():
@@ -318,16 +358,19 @@ def _read_runs(path: str | os.PathLike, about: dict) -> Sequence[Run]:
             f"{path} is not a file of runs ({error}); move it away or choose another "
             "path"
         ) from error
-    if found != json.loads(json.dumps(about)):
+    different = [key for key in about if found.get(key) != about[key]]
+    if different:
         raise ValueError(
-            f"{path} holds runs of another experiment ({found}), this one is {about}; "
-            "choose another path"
+            f"{path} holds runs of another experiment: its {', '.join(different)} "
+            f"differs (there {found.get(different[0])!r}, here "
+            f"{about[different[0]]!r}). Choose another path"
         )
     return runs
 
 
 def _write_runs(path: str | os.PathLike, about: dict, runs: Iterable[Run]) -> None:
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     records = []
     for run in runs:
         record = asdict(Run(**{**vars(run), "history": None, "model": None}))
@@ -351,3 +394,13 @@ def _require_labels(graph: GraphData, mask: Tensor | None, name: str) -> None:
         )
     if mask is None or not bool(mask.any()):
         raise ValueError(f"{name} of {graph.name} selects no node")
+    if mask.dtype != torch.bool or mask.shape != (graph.num_nodes,):
+        raise ValueError(
+            f"{name} must be a bool vector [{graph.num_nodes}], got {mask.dtype} "
+            f"{list(mask.shape)}"
+        )
+    if graph.y.is_floating_point() or bool((graph.y[mask] < 0).any()):
+        raise ValueError(
+            f"the labels of {name} must be classes 0, 1, …; got "
+            f"{graph.y.dtype} with minimum {graph.y[mask].min().item()}"
+        )

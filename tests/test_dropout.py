@@ -54,5 +54,16 @@ def test_sparse_features_lose_stored_values_alone():
     assert 0 < int(kept.sum()) < 60
 
 
+@pytest.mark.parametrize("p", [-0.1, 1.0, 1.5])
+def test_probabilities_without_sense_are_refused(p):
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\)"):
+        dropout(torch.ones(3), p)
+
+
+def test_a_probability_close_to_one_drops_nearly_all():
+    torch.manual_seed(0)
+    assert float((dropout(torch.ones(100_000), 0.999999) != 0).float().mean()) < 1e-3
+
+
 def test_nothing_to_drop_is_no_error():
     assert dropout(torch.empty(0, 3), 0.5).shape == (0, 3)

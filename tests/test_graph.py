@@ -7,7 +7,7 @@ import networkx as nx
 import pytest
 import torch
 
-from gat_course import GraphData, sparse
+from gat_course import DenseGATLayer, GraphData, sparse
 
 
 def triangle(**fields):
@@ -25,7 +25,8 @@ def test_adjacency_counts_edges_with_the_target_as_row():
     expected = torch.tensor([[0.0, 0, 1], [2, 0, 0], [0, 0, 0]])
     assert torch.equal(graph.dense_adjacency(), expected)
     assert torch.equal(graph.in_degrees, expected.sum(dim=1).long())
-    assert graph.dense_adjacency() is graph.dense_adjacency()  # derived once
+    graph.dense_adjacency().zero_()  # a copy: the graph does not change
+    assert torch.equal(graph.dense_adjacency(), expected)
 
 
 def test_networkx_round_trip_and_adjacency_agree():
@@ -35,6 +36,22 @@ def test_networkx_round_trip_and_adjacency_agree():
     expected = torch.tensor(nx.to_numpy_array(karate, weight=None)).float()
     assert torch.equal(graph.dense_adjacency(), expected.t())
     assert nx.is_isomorphic(graph.networkx().to_undirected(), karate)
+
+
+def test_narrow_integers_are_edges_too():
+    graph = GraphData(
+        num_nodes=256, src=torch.tensor([200], dtype=torch.uint8), dst=[5]
+    )
+    assert graph.src.tolist() == [200] and graph.src.dtype == torch.int64
+
+
+def test_what_is_cached_in_inference_mode_serves_training():
+    graph = triangle(x=torch.ones(3, 2))
+    layer = DenseGATLayer(2, 2)
+    with torch.inference_mode():
+        layer(graph, graph.x)
+    layer(graph, graph.x).sum().backward()
+    assert layer.weight.grad is not None
 
 
 def test_networkx_keeps_repeated_edges():
@@ -54,8 +71,7 @@ def test_self_loops_are_added_once_and_only_where_missing():
     graph = GraphData(num_nodes=3, src=[0, 1], dst=[0, 2])
     looped = graph.with_self_loops()
     assert torch.equal(looped.dense_adjacency().diagonal(), torch.ones(3))
-    assert looped.num_edges == 4 and looped.has_self_loops
-    assert not graph.has_self_loops
+    assert looped.num_edges == 4
     assert looped.with_self_loops() is looped
 
 
@@ -67,6 +83,9 @@ def test_subgraph_equals_the_block_of_the_adjacency_matrix():
     assert torch.equal(part.dense_adjacency(), block)
     assert torch.equal(part.y, nodes)
     assert part.name.startswith("part of")
+    mask = torch.zeros(34, dtype=torch.bool)
+    mask[[0, 2]] = True
+    assert graph.subgraph(mask).y.tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("nodes", [[], [0, 0], [3], [-1]])
@@ -150,6 +169,11 @@ def test_nan_hides_in_no_sparse_matrix():
     )
     with pytest.raises(ValueError, match="x contains 1 values"):
         triangle(x=x)
+
+
+def test_unequal_lengths_are_named_also_when_undirected():
+    with pytest.raises(ValueError, match="src has 3, dst has 2"):
+        GraphData.from_edges([0, 1, 2], [1, 2], undirected=True)
 
 
 def test_a_graph_without_edges_needs_its_size():

@@ -152,11 +152,15 @@ def test_equals_dgls_gatconv(layer_class, dgl, name, residual):
     torch.testing.assert_close(out, expected.flatten(1), atol=1e-10, rtol=1e-10)
     torch.testing.assert_close(alpha, expected_alpha.squeeze(-1), atol=1e-10, rtol=0)
     weights = torch.randn(out.shape, dtype=torch.float64)
-    ours = torch.autograd.grad((out * weights).sum(), layer.weight)[0]
-    theirs = torch.autograd.grad((expected.flatten(1) * weights).sum(), ref.fc.weight)[
-        0
-    ]
-    torch.testing.assert_close(ours, theirs.t(), atol=1e-9, rtol=1e-9)
+    ours = torch.autograd.grad(
+        (out * weights).sum(), [layer.weight, layer.att_dst, layer.att_src]
+    )
+    theirs = torch.autograd.grad(
+        (expected.flatten(1) * weights).sum(), [ref.fc.weight, ref.attn_r, ref.attn_l]
+    )
+    for a, b in zip(ours, theirs, strict=True):
+        b = b.t() if b.dim() == 2 else b.squeeze(0)
+        torch.testing.assert_close(a, b, atol=1e-9, rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["random", "same edge twice", "no edges"])
@@ -286,9 +290,44 @@ def test_uniform_layer_is_the_mean_of_the_neighbours():
     torch.testing.assert_close(out, weights @ (x @ layer.weight))
     expected = 1 / graph.in_degrees[graph.dst].double()
     torch.testing.assert_close(alpha, expected.unsqueeze(1).expand(-1, 2))
-    layer.load_state_dict(
-        make(gat_course.EdgeGATLayer, {"num_heads": 2}).state_dict(), strict=False
+    with_attention = make(gat_course.EdgeGATLayer, {"num_heads": 2, "bias": False})
+    layer.load_state_dict(with_attention.state_dict())  # strict: the same names
+
+
+@pytest.mark.parametrize("name", ["EdgeGATLayer", "UniformGATLayer"])
+@pytest.mark.parametrize("option", ["feat_drop", "attn_drop"])
+def test_each_dropout_acts_in_training(name, option):
+    graph = GRAPHS["denser"]
+    layer = make(getattr(gat_course, name), {"num_heads": 1, option: 0.5})
+    x = features(graph)
+    assert torch.equal(layer(graph, x), layer(graph, x))
+    layer.train()
+    assert not torch.equal(layer(graph, x), layer(graph, x))
+
+
+def test_new_parameters_have_glorots_spread():
+    torch.manual_seed(0)
+    layer = gat_course.EdgeGATLayer(1433, 8, 8)
+    assert layer.weight.std().item() == pytest.approx(
+        (4 / (1433 + 64)) ** 0.5, rel=0.02
     )
+    for att in (layer.att_dst, layer.att_src):
+        assert att.std().item() == pytest.approx((4 / (64 + 8)) ** 0.5, rel=0.4)
+
+
+def test_autocast_changes_precision_alone(layer_class):
+    graph = GRAPHS["random"]
+    layer = make(layer_class, CONFIGS[1], dtype=torch.float32)
+    x = features(graph, dtype=torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = layer(graph, x)
+    torch.testing.assert_close(out.float(), layer(graph, x), atol=0.1, rtol=0.1)
+
+
+def test_swapped_arguments_are_named(layer_class):
+    graph = GRAPHS["random"]
+    with pytest.raises(TypeError, match=r"call layer\(graph, x\)"):
+        make(layer_class, CONFIGS[0])(features(graph), graph)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,35 @@ def test_gcn_equals_the_matrix_form():
     torch.testing.assert_close(model(graph, graph.x), expected)
 
 
+@pytest.mark.parametrize("make", [GAT, GCN, MLP])
+def test_dropout_reaches_both_layers(make):
+    graph = small_graph()
+    torch.manual_seed(0)
+    model = make(5, 3, hidden=16, dropout=0.5).train()
+    outputs = [model(graph, graph.x) for _ in range(2)]
+    assert not torch.equal(*outputs)
+    # With the first layer fixed, what still varies is the second layer's dropout.
+    torch.nn.init.zeros_(next(model.layer1.parameters()))
+    for name, bias in model.layer1.named_parameters():
+        if name == "bias":
+            torch.nn.init.ones_(bias)
+    outputs = [model(graph, graph.x) for _ in range(2)]
+    assert not torch.equal(*outputs)
+
+
+def test_gat_hands_its_options_to_both_layers():
+    model = GAT(5, 3, dropout=0.3, negative_slope=0.1, residual=True)
+    for layer in (model.layer1, model.layer2):
+        options = layer.feat_drop, layer.attn_drop, layer.negative_slope, layer.residual
+        assert options == (0.3, 0.3, 0.1, True)
+
+
+@pytest.mark.parametrize("make", [GAT, GCN, MLP])
+def test_features_of_another_graph_are_refused(make):
+    with pytest.raises(ValueError, match=r"x must be \[9, 5\]"):
+        make(5, 3)(small_graph(), torch.ones(4, 5))
+
+
 def test_mlp_ignores_the_edges():
     graph = small_graph()
     model = MLP(5, 3).eval()

@@ -1,9 +1,11 @@
 """Training: the early stopping rule, what is kept, what is refused."""
 
+import dataclasses
 import json
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -78,7 +80,7 @@ def scripted_graph():
         # both improve until epoch 2, then both get worse: stop after the patience
         ([(1, 0.5), (1, 0.8), (1, 1.0), *[(1, 0.4)] * 9], 6, 2),
         # the loss alone goes on improving: training goes on, the best weights do not
-        ([(2, 1.0), (2.5, 0.9), *[(3 + t, 0.95) for t in range(10)]], 12, 0),
+        ([(0.1, 1.0), *[(0.5 + 0.15 * t, 0.9) for t in range(11)]], 12, 0),
         # equal values count as reached
         ([(1, 1.0)] * 12, 12, 11),
     ],
@@ -101,8 +103,7 @@ def test_early_stopping_is_the_papers_rule(script, epochs, best):
         assert waited < 3 or t == history.epochs - 1
     assert history.best_epoch == kept
     assert model.marker.item() == kept  # the weights of that epoch are back
-    if script[0] != (2, 1.0):
-        assert (history.epochs, kept) == (epochs, best)
+    assert (history.epochs, kept) == (epochs, best)
 
 
 def test_without_patience_all_epochs_run_and_the_last_weights_stay():
@@ -163,9 +164,44 @@ def test_a_diverging_loss_stops_with_the_epoch_and_keeps_the_best_weights():
     assert model.marker.item() == 2
 
 
+def test_a_validation_loss_that_is_no_number_stops_too():
+    class NanInEvaluation(Scripted):
+        def forward(self, graph, x):
+            out = super().forward(graph, x)
+            return out if self.training else out * math.nan
+
+    with pytest.raises(FloatingPointError, match="validation loss is nan at epoch 0"):
+        fit(NanInEvaluation([(1, 1.0)]), scripted_graph(), lr=0.0, progress=False)
+
+
+def test_weight_decay_pulls_towards_zero():
+    norms = []
+    for weight_decay in (0.0, 0.1):
+        torch.manual_seed(0)
+        model = GCN(8, 2, hidden=8)
+        options = {"max_epochs": 60, "patience": None, "progress": False}
+        fit(model, two_clusters(), weight_decay=weight_decay, lr=0.01, **options)
+        norms.append(model.layer1.weight.norm().item())
+    assert norms[1] < 0.8 * norms[0]
+
+
+def test_fit_leaves_the_model_ready_to_predict():
+    graph, model = two_clusters(), GCN(8, 2)
+    fit(model, graph, max_epochs=3, progress=False)
+    assert torch.equal(model(graph, graph.x), model(graph, graph.x))
+
+
+@pytest.mark.parametrize("mask", [torch.ones(40).long(), torch.ones(3).bool()])
+def test_evaluate_refuses_a_mask_that_is_none(mask):
+    with pytest.raises(ValueError, match=r"mask must be a bool vector \[40\]"):
+        evaluate(GCN(8, 2), two_clusters(), mask)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"y": torch.full((40,), -1)}, "must be classes 0, 1, …"),
+        ({"y": torch.zeros(40)}, "must be classes 0, 1, …"),
         ({"x": None}, "clusters has no x"),
         ({"y": None}, "clusters has no y"),
         ({"y": torch.zeros(40, 3)}, "one class per node"),
@@ -222,20 +258,28 @@ def test_mean_and_std_are_those_of_the_textbook():
     assert math.isnan(training.Runs(runs[:1]).std)
 
 
-def test_finished_runs_are_kept_and_not_repeated(tmp_path):
+def test_finished_runs_are_kept_and_not_repeated(tmp_path, monkeypatch):
     graph, path = two_clusters(), tmp_path / "runs.json"
     first = run_seeds(make_gcn, graph, [0, 1], path=path, **QUICK)
 
-    def must_not_be_called():
+    def must_not_be_called(*_):
         raise AssertionError("a finished run was repeated")
 
-    again = run_seeds(must_not_be_called, graph, [1, 0], path=path, **QUICK)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_run_one", must_not_be_called)
+        again = run_seeds(make_gcn, graph, [1, 0], path=path, **QUICK)
     assert again.test_accuracies == first.test_accuracies[::-1]
     more = run_seeds(make_gcn, graph, [0, 1, 2], path=path, **QUICK)
     whole = run_seeds(make_gcn, graph, [0, 1, 2], **QUICK)
     assert more.test_accuracies == whole.test_accuracies
     assert len(json.loads(path.read_text())["runs"]) == 3
     assert [p.name for p in tmp_path.iterdir()] == ["runs.json"]
+
+
+def test_a_missing_folder_and_numpy_seeds_are_no_trouble(tmp_path):
+    path = tmp_path / "new" / "runs.json"
+    run_seeds(make_gcn, two_clusters(), np.arange(2), path=path, **QUICK)
+    assert len(json.loads(path.read_text())["runs"]) == 2
 
 
 def test_a_run_that_fails_loses_no_finished_run(tmp_path):
@@ -245,7 +289,7 @@ def test_a_run_that_fails_loses_no_finished_run(tmp_path):
     def third_diverges():
         made.append(1)
         model = make_gcn()
-        if len(made) == 3:
+        if len(made) == 4:  # the first one describes the experiment
             nn.init.constant_(model.layer1.weight, math.nan)
         return model
 
@@ -272,8 +316,16 @@ def test_an_interrupt_returns_what_is_finished():
 def test_runs_of_another_experiment_are_not_mixed_in(tmp_path):
     graph, path = two_clusters(), tmp_path / "runs.json"
     run_seeds(make_gcn, graph, [0], path=path, **QUICK)
-    with pytest.raises(ValueError, match="another experiment"):
-        run_seeds(make_gcn, graph, [0], path=path, max_epochs=6, progress=False)
+    run_seeds(make_gcn, graph, [0], path=path, lr=0.005, **QUICK)  # the default
+    other = dataclasses.replace(graph, x=2 * graph.x)
+    for model, data, options, differs in [
+        (make_gcn, graph, {"max_epochs": 6, "progress": False}, "options"),
+        (partial(MLP, 8, 2, hidden=4), graph, QUICK, "model"),
+        (partial(GCN, 8, 2, hidden=4, dropout=0.1), graph, QUICK, "model"),
+        (make_gcn, other, QUICK, "data"),
+    ]:
+        with pytest.raises(ValueError, match=f"another experiment: its {differs}"):
+            run_seeds(model, data, [0], path=path, **options)
     path.write_text("{half a fi")
     with pytest.raises(ValueError, match="not a file of runs"):
         run_seeds(make_gcn, graph, [0], path=path, **QUICK)
