@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gat_course import sparse
+
 
 def mean_weights(adjacency: Tensor) -> Tensor:
     r"""GraphSAGE-mean averaging, $1/|\mathcal N(i)|$ for each neighbour.
@@ -92,7 +94,7 @@ def transform(x: Tensor, weight: Tensor) -> Tensor:
     Returns:
         $Z = HW$, `[N, F']`.
     """
-    return x @ weight
+    return sparse.matmul(x, weight)
 
 
 def attention_scores(

@@ -149,7 +149,7 @@ class GATLayer(nn.Module):
         heads, alpha = self.attend(graph, z)  # [N, K, F'], [E, K]
         out = heads.flatten(1) if self.merge == "concat" else heads.mean(dim=1)
         if self.residual_weight is not None:
-            out = out + x @ self.residual_weight
+            out = out + sparse.matmul(x, self.residual_weight)
         elif self.residual:
             out = out + (x.to_dense() if sparse.is_csr(x) else x)
         if self.bias is not None:

@@ -44,6 +44,66 @@ def stored_values(x: Tensor) -> Tensor:
 
 def with_values(x: Tensor, values: Tensor) -> Tensor:
     """The CSR matrix `x` with other stored values, `[nnz]`, in the same places."""
-    return torch.sparse_csr_tensor(
+    other = torch.sparse_csr_tensor(
         x.crow_indices(), x.col_indices(), values, x.shape, check_invariants=False
     )
+    other._transpose = _transpose(x)  # the same places, so the same structure
+    return other
+
+
+def matmul(x: Tensor, weight: Tensor) -> Tensor:
+    """The product `x @ weight` of dense or CSR features with a dense matrix.
+
+    The gradient needs `x` transposed. Its structure is sorted once and then stays
+    with `x`, so that a training step multiplies and never sorts.
+
+    Args:
+        x: `[N, F]`, dense or CSR.
+        weight: `[F, F']`.
+
+    Returns:
+        A dense `[N, F']`.
+    """
+    if not is_csr(x):
+        return x @ weight
+    return _CSRMatmul.apply(x.values(), weight, x)
+
+
+class _CSRMatmul(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, values: Tensor, weight: Tensor, x: Tensor) -> Tensor:
+        ctx.save_for_backward(values, weight)
+        ctx.x = x
+        return x @ weight
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        values, weight = ctx.saved_tensors
+        row, crow_t, order = _transpose(ctx.x)
+        grad_values = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            columns = ctx.x.col_indices()
+            grad_values = (grad[row] * weight[columns]).sum(dim=1)
+        if ctx.needs_input_grad[1]:
+            transposed = torch.sparse_csr_tensor(
+                crow_t,
+                row[order],
+                values[order],
+                (ctx.x.shape[1], ctx.x.shape[0]),
+                check_invariants=False,
+            )
+            grad_weight = transposed @ grad
+        return grad_values, grad_weight, None
+
+
+def _transpose(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Row of each stored value, row starts of the transpose, order of its values."""
+    if not hasattr(x, "_transpose"):
+        rows = torch.arange(x.shape[0], device=x.device)
+        row = rows.repeat_interleave(x.crow_indices().diff())
+        columns = x.col_indices()
+        starts = torch.bincount(columns, minlength=x.shape[1]).cumsum(0)
+        crow_t = torch.cat([starts.new_zeros(1), starts])
+        x._transpose = row, crow_t, torch.argsort(columns, stable=True)
+    return x._transpose

@@ -122,7 +122,9 @@ def fit(
     _require_labels(graph, graph.val_mask, "val_mask")
     from tqdm import tqdm
 
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr, weight_decay=weight_decay)
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr=lr, weight_decay=weight_decay, fused=True
+    )
     labels = graph.y[graph.train_mask]
     history = History()
     best_loss, best_accuracy, waited = float("inf"), -1.0, 0

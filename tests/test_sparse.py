@@ -1,0 +1,54 @@
+"""Sparse features: the product and its gradients against dense matrices."""
+
+import pytest
+import torch
+
+from gat_course import sparse
+from gat_course.dropout import dropout
+
+
+def pair(seed=0, rows=7, columns=5):
+    """A CSR matrix with an empty row and an empty column, and the same one dense."""
+    torch.manual_seed(seed)
+    dense = torch.randn(rows, columns, dtype=torch.float64)
+    dense = dense * (torch.rand(rows, columns) < 0.5)
+    dense[2], dense[:, 1] = 0, 0
+    crow = torch.cat([torch.zeros(1).long(), (dense != 0).sum(1).cumsum(0)])
+    values = dense[dense != 0].requires_grad_()
+    x = sparse.csr(crow, dense.nonzero()[:, 1], values, dense.shape)
+    return x, dense, values
+
+
+def test_product_and_both_gradients_equal_the_dense_ones():
+    x, dense, values = pair()
+    dense.requires_grad_()
+    weight = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    g = torch.randn(7, 3, dtype=torch.float64)
+    product = sparse.matmul(x, weight)
+    torch.testing.assert_close(product, dense @ weight)
+    ours = torch.autograd.grad((product * g).sum(), [values, weight])
+    theirs = torch.autograd.grad(((dense @ weight) * g).sum(), [dense, weight])
+    torch.testing.assert_close(ours[0], theirs[0][dense.detach() != 0])
+    torch.testing.assert_close(ours[1], theirs[1])
+
+
+def test_the_gradient_belongs_to_the_values_after_dropout():
+    x, _, _ = pair()
+    x = x.detach()
+    weight = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    for seed in range(3):  # the transposed structure is kept, its values are not
+        torch.manual_seed(seed)
+        dropped = dropout(x, 0.5)
+        grad = torch.autograd.grad(sparse.matmul(dropped, weight).sum(), weight)[0]
+        expected = dropped.to_dense().sum(0).unsqueeze(1).expand(5, 3)
+        torch.testing.assert_close(grad, expected)
+
+
+def test_dense_input_is_an_ordinary_product():
+    x, weight = torch.randn(4, 5), torch.randn(5, 2)
+    assert torch.equal(sparse.matmul(x, weight), x @ weight)
+
+
+def test_parts_that_form_no_matrix_are_refused():
+    with pytest.raises(RuntimeError, match="sorted and distinct"):
+        sparse.csr(torch.tensor([0, 2]), torch.tensor([1, 0]), torch.ones(2), (1, 2))
