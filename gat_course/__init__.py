@@ -33,6 +33,7 @@ _HOME = {
     "DatasetUnavailable": "datasets",
     "load": "datasets",
     "synthetic_citation": "synthetic",
+    "compare": "training",
     "evaluate": "training",
     "fit": "training",
     "run_seeds": "training",

@@ -12,7 +12,7 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -251,64 +251,139 @@ def run_seeds(
         FloatingPointError: a run diverged; the finished runs are in `path`, and in
             the error's attribute `finished`.
     """
-    seeds = [int(seed) for seed in seeds]
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds must be different numbers, at least one; got {seeds}")
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
+    seeds = _distinct(seeds)
     _require_labels(graph, graph.test_mask, "test_mask")
-    from joblib import Parallel, delayed
-    from tqdm import tqdm
-
     about = _describe(make_model, graph, fit_options) if path else {}
     finished = {run.seed: run for run in _read_runs(path, about)} if path else {}
-    missing = [seed for seed in seeds if seed not in finished]
-    threads = 1 if workers > 1 else torch.get_num_threads()
-    jobs = Parallel(n_jobs=workers, return_as="generator_unordered")(
-        delayed(_run_one)(make_model, graph, seed, threads, fit_options)
-        for seed in missing
-    )
-    bar = tqdm(
-        total=len(missing), unit="seed", leave=False, disable=None if progress else True
-    )
+    tasks = [
+        ("", make_model, graph, seed, fit_options)
+        for seed in seeds
+        if seed not in finished
+    ]
+
+    def keep(_: str, run: Run) -> None:
+        finished[run.seed] = run
+        if path:
+            _write_runs(path, about, finished.values())
 
     def in_order() -> Runs:
         return Runs(finished[seed] for seed in seeds if seed in finished)
 
-    try:
-        for run in jobs:
-            finished[run.seed] = run
-            bar.update()
-            if path:
-                _write_runs(path, about, finished.values())
-    except KeyboardInterrupt:
-        if not in_order():
-            raise
-        warnings.warn(
-            f"interrupted: {len(in_order())} of {len(seeds)} runs are finished and "
-            "returned",
-            stacklevel=2,
-        )
-    except FloatingPointError as error:
-        error.finished = in_order()
-        raise
-    finally:
-        bar.close()
+    _train_all(tasks, keep, in_order, workers, progress)
     return in_order()
 
 
+def compare(
+    experiments: Mapping[str, Mapping],
+    seeds: Iterable[int],
+    *,
+    workers: int = 1,
+    progress: bool = True,
+    **fit_options,
+) -> dict[str, Runs]:
+    """Train several models, or one under several conditions, over the same seeds.
+
+    All runs of all experiments share the workers, so that none waits for the others.
+
+    Args:
+        experiments: for each name `{"make_model": ..., "graph": ...}`, as for
+            `run_seeds`, and options of `fit` that are this experiment's own.
+        seeds: the random seeds.
+        workers: as for `run_seeds`.
+        progress: show a progress bar.
+        **fit_options: handed to `fit` in all experiments.
+
+    Returns:
+        The `Runs` of each name, in the order of `experiments` and of `seeds`.
+
+    Raises:
+        ValueError: as `run_seeds`, or an experiment lacks its model or graph.
+        FloatingPointError: a run diverged; the error's attribute `finished` holds
+            what is returned otherwise.
+    """
+    seeds = _distinct(seeds)
+    tasks = []
+    for name, experiment in experiments.items():
+        own = dict(experiment)
+        missing = {"make_model", "graph"} - own.keys()
+        if missing:
+            raise ValueError(f"experiment {name!r} lacks {', '.join(sorted(missing))}")
+        make_model, graph = own.pop("make_model"), own.pop("graph")
+        _require_labels(graph, graph.test_mask, "test_mask")
+        options = {**fit_options, **own}
+        tasks += [(name, make_model, graph, seed, options) for seed in seeds]
+    finished = {}
+
+    def keep(name: str, run: Run) -> None:
+        finished[name, run.seed] = run
+
+    def in_order() -> dict[str, Runs]:
+        return {
+            name: Runs(finished[name, s] for s in seeds if (name, s) in finished)
+            for name in experiments
+        }
+
+    _train_all(tasks, keep, in_order, workers, progress)
+    return in_order()
+
+
+def _distinct(seeds: Iterable[int]) -> list[int]:
+    seeds = [int(seed) for seed in seeds]
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must be different numbers, at least one; got {seeds}")
+    return seeds
+
+
+def _train_all(
+    tasks: list[tuple],
+    keep: Callable[[str, Run], None],
+    finished: Callable,
+    workers: int,
+    progress: bool,
+) -> None:
+    """Run all tasks on the workers and hand each finished run to `keep`."""
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    threads = 1 if workers > 1 else torch.get_num_threads()
+    jobs = Parallel(n_jobs=workers, return_as="generator_unordered")(
+        delayed(_run_one)(*task, threads) for task in tasks
+    )
+    disable = None if progress else True
+    done = 0
+    with tqdm(total=len(tasks), unit="run", leave=False, disable=disable) as bar:
+        try:
+            for name, run in jobs:
+                keep(name, run)
+                done += 1
+                bar.update()
+        except KeyboardInterrupt:
+            if not done:
+                raise
+            warnings.warn(
+                f"interrupted: {done} of {len(tasks)} runs are finished and returned",
+                stacklevel=3,
+            )
+        except FloatingPointError as error:
+            error.finished = finished()
+            raise
+
+
 def _run_one(
+    name: str,
     make_model: Callable[[], nn.Module],
     graph: GraphData,
     seed: int,
-    threads: int,
     fit_options: dict,
-) -> Run:
+    threads: int,
+) -> tuple[str, Run]:
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     model = make_model().to(graph.device)
     history = fit(model, graph, progress=False, **fit_options)
-    return Run(
+    run = Run(
         seed=seed,
         test_accuracy=evaluate(model, graph, graph.test_mask).accuracy,
         val_accuracy=evaluate(model, graph, graph.val_mask).accuracy,
@@ -318,6 +393,7 @@ def _run_one(
         history=history,
         model=model,
     )
+    return name, run
 
 
 def _describe(make_model, graph: GraphData, fit_options: dict) -> dict:

@@ -10,7 +10,17 @@ import pytest
 import torch
 from torch import nn
 
-from gat_course import GAT, GCN, MLP, GraphData, evaluate, fit, run_seeds, training
+from gat_course import (
+    GAT,
+    GCN,
+    MLP,
+    GraphData,
+    compare,
+    evaluate,
+    fit,
+    run_seeds,
+    training,
+)
 
 
 def two_clusters(**changes):
@@ -245,6 +255,27 @@ def test_workers_give_the_same_runs_in_the_same_order():
         assert a.history.val_loss == pytest.approx(b.history.val_loss, rel=1e-4)
         model = evaluate(b.model, graph, graph.test_mask)
         assert model.accuracy == b.test_accuracy
+
+
+def test_compare_gives_what_run_seeds_gives_for_each_experiment():
+    graph, other = two_clusters(), dataclasses.replace(two_clusters(), name="other")
+    make_mlp = partial(MLP, 8, 2, hidden=4)
+    experiments = {
+        "GCN": {"make_model": make_gcn, "graph": graph},
+        "MLP, 3 epochs": {"make_model": make_mlp, "graph": other, "max_epochs": 3},
+    }
+    together = compare(experiments, [1, 0], workers=2, **QUICK)
+    assert list(together) == list(experiments)
+    alone = run_seeds(make_mlp, other, [1, 0], max_epochs=3, progress=False)
+    for a, b in zip(together["MLP, 3 epochs"], alone, strict=True):
+        assert (a.seed, a.epochs) == (b.seed, 3)
+        assert a.history.val_loss == pytest.approx(b.history.val_loss, rel=1e-4)
+    assert [r.epochs for r in together["GCN"]] == [5, 5]
+
+
+def test_compare_names_the_experiment_that_is_incomplete():
+    with pytest.raises(ValueError, match="experiment 'GCN' lacks graph"):
+        compare({"GCN": {"make_model": make_gcn}}, [0])
 
 
 def test_mean_and_std_are_those_of_the_textbook():
