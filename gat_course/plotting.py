@@ -360,7 +360,9 @@ def attention_neighbourhood(
         ax.set(xlim=(-1.42, 1.42), ylim=(-1.27, 1.27))
         which = "mean over heads" if head is None else f"head {head}"
         which = f" ({which})" if heads > 1 else ""
-        title = f"how node {node} weighs its {_many(count, 'source')}{which}"
+        others = _many(count, "other") if len(loop) else _many(count, "source")
+        itself = "itself and " if len(loop) else ""
+        title = f"how node {node} weighs {itself}{others}{which}"
         _title(ax, title, graph.name)
         note = "heaviest at the top, then clockwise"
         spokes = LineCollection(np.stack([around, 0 * around], 1))  # [n, 2, 2]
@@ -558,7 +560,7 @@ def learning_curves(
         accuracy.set_xlabel("epoch")
         accuracy.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         _legend(accuracy, handles, 2)
-        _title(loss, "the dotted line is the epoch that was kept", name)
+        _title(loss, "the dotted line is the epoch kept", name)
     return panels
 
 
