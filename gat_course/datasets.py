@@ -171,11 +171,10 @@ def row_normalize(x: Tensor) -> Tensor:
     if not sparse.is_csr(x):
         sums = x.sum(1, keepdim=True)  # [N, 1]
         return x / sums.where(sums > 0, 1)
-    nodes = torch.arange(x.shape[0], device=x.device)
-    row = nodes.repeat_interleave(x.crow_indices().diff())  # [nnz]
+    row = sparse.row_indices(x)  # [nnz]
     sums = values.new_zeros(x.shape[0]).index_add(0, row, values)  # [N]
     scaled = values / sums.where(sums > 0, 1)[row]  # [nnz]
-    return sparse.csr(x.crow_indices(), x.col_indices(), scaled, x.shape)
+    return sparse.with_values(x, scaled)
 
 
 # Finding the files

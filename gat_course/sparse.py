@@ -42,6 +42,12 @@ def stored_values(x: Tensor) -> Tensor:
     return x.values() if is_csr(x) else x
 
 
+def row_indices(x: Tensor) -> Tensor:
+    """The row of each stored value of a CSR matrix, `[nnz]`."""
+    rows = torch.arange(x.shape[0], device=x.device)
+    return rows.repeat_interleave(x.crow_indices().diff())
+
+
 def with_values(x: Tensor, values: Tensor) -> Tensor:
     """The CSR matrix `x` with other stored values, `[nnz]`, in the same places."""
     other = torch.sparse_csr_tensor(
@@ -100,8 +106,7 @@ class _CSRMatmul(torch.autograd.Function):
 def _transpose(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Row of each stored value, row starts of the transpose, order of its values."""
     if not hasattr(x, "_transpose"):
-        rows = torch.arange(x.shape[0], device=x.device)
-        row = rows.repeat_interleave(x.crow_indices().diff())
+        row = row_indices(x)
         columns = x.col_indices()
         starts = torch.bincount(columns, minlength=x.shape[1]).cumsum(0)
         crow_t = torch.cat([starts.new_zeros(1), starts])

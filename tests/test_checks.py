@@ -146,6 +146,13 @@ def test_a_right_answer_is_right(number, capsys):
     assert capsys.readouterr().out == f"Exercise {number}: right.\n"
 
 
+@pytest.mark.parametrize("number", EXERCISES)
+def test_a_check_leaves_the_readers_random_seed_alone(number):
+    before = torch.get_rng_state()
+    checks.exercise(number, *RIGHT[number])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 WRONG = [
     ("1.1", ([0.8, 0.3],), "sum to 1.100"),
     ("1.1", ([0.5, 0.5],), "off by"),
