@@ -1,4 +1,4 @@
-"""Attention weights taken out of a trained model, and their entropy (chapter 5)."""
+"""Attention weights taken out of a trained model, and measured (chapters 4 and 5)."""
 
 import math
 
@@ -80,6 +80,27 @@ def uniform_entropy(graph: GraphData) -> Tensor:
     A node without neighbours gets 0.
     """
     return graph.in_degrees.clamp(min=1).double().log().float()
+
+
+def head_distances(graph: GraphData, alpha: Tensor) -> Tensor:
+    r"""Share of a node's attention that differs between two heads (chapter 4).
+
+    $\frac12\sum_{j\in\mathcal N(i)}|\alpha_{ij}^{(k)}-\alpha_{ij}^{(l)}|$, the total
+    variation distance, averaged over the nodes with at least two sources.
+
+    Args:
+        graph: the graph.
+        alpha: weights `[E, K]`.
+
+    Returns:
+        `[K, K]`, from 0 (the heads agree) to 1 (they never look at the same node);
+        NaN if no node has two sources.
+    """
+    _check(graph, alpha, dims=2)
+    gaps = (alpha.unsqueeze(2) - alpha.unsqueeze(1)).abs() / 2  # [E, K, K]
+    moved = gaps.new_zeros(graph.num_nodes, *gaps.shape[1:])
+    moved = moved.index_add(0, graph.dst, gaps)  # [N, K, K]
+    return moved[graph.in_degrees > 1].mean(dim=0)
 
 
 def _check(graph: GraphData, alpha: Tensor, dims: int) -> None:

@@ -6,13 +6,16 @@ terms of the question, and never shows the solution.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gat_course import formulas
+from gat_course import formulas, measure
 from gat_course.graph import GraphData
+from gat_course.layers import EdgeGATLayer
+from gat_course.models import GAT
 
 _CHECKS: dict[str, Callable[..., None]] = {}
 
@@ -93,6 +96,9 @@ def _five_friends() -> tuple[Tensor, Tensor]:
     x = torch.tensor([[1.0, 0], [2, 0], [0, 1], [1, 1], [0, 2]])
     graph = GraphData.from_edges([0, 0, 0, 2, 3], [1, 2, 3, 3, 4], undirected=True)
     return x, graph.with_self_loops().dense_adjacency()
+
+
+# --- chapter 1 -------------------------------------------------------------------
 
 
 @_check("1.1")
@@ -209,6 +215,527 @@ def _choose(weight: Any, a: Any) -> None:
         )
 
 
+# --- chapter 2 -------------------------------------------------------------------
+
+
+@_check("2.1")
+def _largest_graph(function: Callable) -> None:
+    for num_bytes, heads, matrices in (
+        (4 * 8 * 5 * 200**2, 8, 5),
+        (4 * 8 * 5 * 200**2 - 1, 8, 5),
+        (16 * 10**9, 8, 8.2),
+        (100, 8, 5),
+    ):
+        answer = _tensor(function(num_bytes, heads, matrices), (), "The result")
+        n = float(answer)
+        case = f"{num_bytes:,} bytes, {heads} heads of {matrices} matrices"
+        if num_bytes == 4 * 8 * 5 * 200**2:
+            parts = {"the 4 bytes of a number": 4, "the heads": 8, "the matrices": 5}
+            for what, factor in parts.items():
+                if abs(n - 200 * factor**0.5) < 1:
+                    raise _Wrong(f"{case}: {n:g} leaves out {what}.")
+            if abs(n - 200**2) < 1:
+                raise _Wrong(f"{case}: {n:g} is a number of cells, not of nodes.")
+        if n % 1 != 0:
+            raise _Wrong(f"{case}: a graph has a whole number of nodes, not {n:.2f}.")
+        if 4 * heads * matrices * n**2 > num_bytes:
+            raise _Wrong(f"{case}: a graph of {n:g} nodes does not fit.")
+        if 4 * heads * matrices * (n + 1) ** 2 <= num_bytes:
+            raise _Wrong(f"{case}: a graph of {n + 1:g} nodes fits as well.")
+
+
+@_check("2.2")
+def _window_graph(function: Callable) -> None:
+    for num_words, w in ((6, 2), (4, 0), (3, 7), (1, 1)):
+        graph, case = function(num_words, w), f"N = {num_words}, w = {w}"
+        if graph is None:
+            raise _NotDone
+        if not isinstance(graph, GraphData):
+            raise _Wrong(f"Build a GraphData, not a {type(graph).__name__}.")
+        if graph.num_nodes != num_words:
+            raise _Wrong(f"{case}: the graph has {graph.num_nodes} nodes.")
+        seen = graph.dense_adjacency()
+        back = torch.arange(num_words).unsqueeze(1) - torch.arange(num_words)
+        expected = ((back >= 0) & (back <= w)).float()
+        if bool((seen > 1).any()):
+            raise _Wrong(f"{case}: an edge occurs twice.")
+        if num_words > 1 and torch.equal(seen, expected - torch.eye(num_words)):
+            raise _Wrong(f"{case}: each word may look at itself, too.")
+        if w and num_words > 1 and torch.equal(seen, expected.t()):
+            raise _Wrong(
+                f"{case}: the words look ahead. An edge goes from the word that is "
+                "looked at to the word that looks."
+            )
+        wrong = (seen != expected).any(dim=1).nonzero()[:, 0].tolist()
+        if wrong:
+            words = seen[wrong[-1]].nonzero()[:, 0].tolist()
+            raise _Wrong(f"{case}: word {wrong[-1]} looks at the words {words}.")
+
+
+@_check("2.3")
+def _normalised_axis(function: Callable) -> None:
+    def ask(weights: Tensor, mask: Tensor, expected: str, hint: str) -> None:
+        answer = function(weights, mask)
+        if answer is None:
+            raise _NotDone
+        if answer not in ("rows", "columns", "neither"):
+            raise _Wrong(f'Return "rows", "columns" or "neither", not {answer!r}.')
+        if answer != expected:
+            raise _Wrong(f'{hint} You return "{answer}".')
+
+    (scores,) = _random((6, 6))
+    full = torch.ones(6, 6)
+    rows = torch.softmax(scores, dim=1)
+    for weights, expected, axis in ((rows, "rows", 1), (rows.t(), "columns", 0)):
+        hint = f"torch.softmax over dim={axis}, all nodes connected (32-bit numbers)."
+        ask(weights, full, expected, hint)
+    uneven = torch.tensor([0.5, 1.5, 1.0, 0.5, 1.5, 1.0]).unsqueeze(1)
+    ask(rows * uneven, full, "neither", "Sums of 0.5, 1.5 and 1 in each row.")
+
+    mask = full.clone()
+    mask[2], mask[:, 4] = 0, 0  # node 2 hears nobody, nobody hears node 4
+    rows = formulas.masked_softmax(scores, mask)
+    columns = formulas.masked_softmax(scores.t(), mask.t()).t()
+    ask(rows, mask, "rows", "Rows that sum to one, and one that the mask leaves empty.")
+    hint = "Columns that sum to one, and one that the mask leaves empty."
+    ask(columns, mask, "columns", hint)
+    for number in (-math.inf, -9e15):
+        hint = f"The mask set as {number:g}: what stands in an empty row or column is"
+        hint += " not to count."
+        for axis, expected in ((1, "rows"), (0, "columns")):
+            weights = torch.softmax(scores.masked_fill(mask == 0, number), dim=axis)
+            ask(weights, mask, expected, hint)
+    ring = (torch.eye(6) + torch.eye(6).roll(1, 0)) / 2
+    ask(ring, (ring > 0).float(), "rows", "Rows and columns both sum to one.")
+
+
+@_check("2.4")
+def _chunked_attention(function: Callable) -> None:
+    z, att_dst, att_src, noise = _random((7, 2), (2,), (2,), (7, 7))
+    mask = (noise > 0).float()
+    mask[4] = 0  # an isolated node
+
+    def by_hand(first: Tensor, second: Tensor) -> Tensor:
+        out = torch.zeros(7, 2)
+        for i in range(7):
+            sources = mask[i].nonzero()[:, 0]
+            pairs = z[i] @ first + z[sources] @ second
+            scores = torch.where(pairs > 0, pairs, 0.2 * pairs)
+            out[i] = torch.softmax(scores, 0) @ z[sources]  # an empty sum is zero
+        return out.double()
+
+    expected, swapped = by_hand(att_dst, att_src), by_hand(att_src, att_dst)
+    for chunk in (7, 3, 1, 100):
+        what = f"With N = 7 and chunk = {chunk}"
+        out = _tensor(
+            function(z, att_dst, att_src, mask, chunk), (7, 2), f"{what} the output"
+        )
+        _close(out[4], torch.zeros(2), f"{what} the isolated node's output")
+        if torch.allclose(out, swapped, atol=1e-5):
+            raise _Wrong("The halves of a are swapped: a_dst meets the target.")
+        for i in range(7):
+            _close(out[i], expected[i], f"{what} node {i}'s output")
+
+    n = 1000
+    z, att_dst, att_src, noise = _random((n, 4), (4,), (4,), (n, n))
+    mask = (noise > 2).float()
+    held = {
+        chunk: measure.peak_memory(partial(function, z, att_dst, att_src, mask, chunk))
+        for chunk in (10, 100)
+    }
+    if held[10] >= 4 * n**2:
+        raise _Wrong(
+            f"N = {n:,}, chunk = 10: it held {held[10]:,} bytes at one moment; a full "
+            f"matrix of scores takes {4 * n**2:,}."
+        )
+    if held[10] > 2 * held[100]:
+        raise _Wrong(
+            f"N = {n:,}: it held {held[10]:,} bytes with chunk = 10 and {held[100]:,} "
+            "with chunk = 100. A chunk is a number of rows, not of pieces."
+        )
+
+
+@_check("2.5")
+def _neighbour_lists(function: Callable) -> None:
+    into = [[1, 2, 3], [0], [], [0, 3], [0]]
+    src = [j for sources in into for j in sources]
+    dst = [i for i, sources in enumerate(into) for _ in sources]
+    first = GraphData(num_nodes=5, src=src, dst=dst)
+    twice = GraphData(num_nodes=3, src=[0, 0, 1, 2], dst=[1, 1, 1, 0])
+    for graph in (first, twice):
+        answer = function(graph)
+        if answer is None or any(part is None for part in answer):
+            raise _NotDone
+        if len(answer) != 2:
+            raise _Wrong("Return two things: the sources and the mask.")
+        shape = (graph.num_nodes, 3)
+        name = "The longest list has 3 entries: the"
+        sources, mask = (
+            _tensor(part, shape, f"{name} {what}")
+            for part, what in zip(answer, ("sources", "mask"), strict=True)
+        )
+        if torch.as_tensor(answer[0]).dtype == torch.bool:
+            raise _Wrong("The sources come first, then the mask.")
+        if torch.as_tensor(answer[0]).is_floating_point():
+            raise _Wrong("The sources should be integers, so that they can index.")
+        if bool(((mask != 0) & (mask != 1)).any()):
+            raise _Wrong("The mask should hold True or False, or 1 or 0.")
+        for i in range(graph.num_nodes):
+            listed = sorted(sources[i][mask[i] == 1].long().tolist())
+            into_i = sorted(graph.src[graph.dst == i].tolist())
+            if listed != into_i:
+                raise _Wrong(
+                    f"The edges into node {i} come from {into_i}, the list says "
+                    f"{listed}."
+                )
+
+
+# --- chapter 3 -------------------------------------------------------------------
+
+
+def _uneven() -> GraphData:
+    """In-degrees 3, 0, 1, 3, 2, 0, 1; an edge twice, a self-loop, a lonely node 5."""
+    src = [1, 1, 4, 2, 0, 1, 6, 3, 6, 0]
+    dst = [0, 0, 0, 2, 3, 3, 3, 4, 4, 6]
+    return GraphData(num_nodes=7, src=src, dst=dst)
+
+
+def _is(value: Tensor, other: Tensor) -> bool:
+    """Whether an answer is what a certain mistake gives."""
+    return torch.allclose(value, other.double(), atol=1e-5)
+
+
+@_check("3.1")
+def _buckets(function: Callable) -> None:
+    def answer(graph: GraphData) -> list[tuple[int, ...]]:
+        pairs = function(graph)
+        if pairs is None:
+            raise _NotDone
+        try:
+            pairs = [tuple(int(n) for n in pair) for pair in pairs]
+        except (TypeError, ValueError):
+            pairs = [()]
+        if any(len(pair) != 2 for pair in pairs):
+            raise _Wrong("The result should be a list of pairs (B, D).")
+        return pairs
+
+    pairs, right = answer(_uneven()), [(2, 1), (1, 2), (2, 3)]
+    if any(degree == 0 for _, degree in pairs):
+        raise _Wrong("There is a bucket of degree 0: no message, no call.")
+    if pairs == [(d, b) for b, d in right]:
+        raise _Wrong("A pair is (B, D): first the number of targets, then the degree.")
+    if pairs != right and sorted(pairs) == sorted(right):
+        raise _Wrong("The buckets are right, their order is not: smallest D first.")
+    if pairs == [(2, 1), (2, 2), (1, 3)]:
+        raise _Wrong("An edge that occurs twice brings two messages.")
+    if pairs == [(3, 1), (2, 2), (1, 3)]:
+        raise _Wrong("These are the edges that leave each node, not those that arrive.")
+    if pairs != right:
+        raise _Wrong(f"For in-degrees 3, 0, 1, 3, 2, 0, 1 it is not {pairs}.")
+    if answer(GraphData(num_nodes=3, src=[], dst=[])):
+        raise _Wrong("A graph without edges has no bucket.")
+
+
+@_check("3.2")
+def _mean_of_neighbours(function: Callable) -> None:
+    graph, (x,) = _uneven(), _random((7, 3))
+    adjacency, g = graph.dense_adjacency(), graph.dgl()
+    out = _tensor(function(g, x), (7, 3), "The result")
+    if _is(out, adjacency @ x):
+        raise _Wrong("This is the sum of the neighbours, not their mean.")
+    if _is(out, formulas.mean_weights(adjacency.t()) @ x):
+        raise _Wrong("Each source averages its targets: the direction is swapped.")
+    isolated = graph.in_degrees == 0
+    _close(out[isolated], torch.zeros(2, 3), "The result of an isolated node")
+    _close(out, formulas.mean_weights(adjacency) @ x, "A mean")
+    if left := [*g.ndata, *g.edata]:
+        raise _Wrong(
+            f"The means are right, but {left[0]!r} stays behind on the graph. "
+            "Work in a local_scope."
+        )
+
+
+@_check("3.3")
+def _dot_product_attention(function: Callable) -> None:
+    graph, (query, key, value) = _uneven(), _random((7, 4), (7, 4), (7, 3))
+    out = _tensor(function(graph.dgl(), query, key, value), (7, 3), "The result")
+
+    def dense(q: Tensor, k: Tensor) -> Tensor:
+        mask = graph.dense_adjacency()
+        return formulas.scaled_dot_product_attention(q, k, value, mask)[0]
+
+    if _is(out, dense(query * 2, key)):  # √d_k = 2
+        raise _Wrong("The scores are not divided by √d_k.")
+    if _is(out, dense(key, query)):
+        raise _Wrong("Query and key are swapped: the target asks, q is the target's.")
+    if _is(out, dense(key * 2, query)):
+        raise _Wrong("Query and key are swapped, and the division by √d_k is missing.")
+    _close(out, dense(query, key), "The result")
+
+
+@_check("3.4")
+def _softmax_from_built_ins(function: Callable) -> None:
+    graph, (scores,) = _uneven(), _random((10, 2))
+    g = graph.dgl()
+
+    def answer(scores: Tensor) -> Tensor:
+        return _tensor(function(g, scores), (10, 2), "The result")
+
+    def softmax(scores: Tensor, ends: Tensor) -> Tensor:
+        return formulas.edge_softmax(scores, ends, graph.num_nodes)
+
+    weights = answer(scores)
+    if _is(weights, softmax(scores, graph.src)):
+        raise _Wrong("Weights sum to one around each source, not each target.")
+    _close(weights, softmax(scores, graph.dst), "A weight")
+    if not bool(answer(scores + 200).isfinite().all()):
+        raise _Wrong("Scores of 200 overflow: nothing was subtracted before exp.")
+    low = graph.dst == 3
+    apart = scores - 200 * low.unsqueeze(1)
+    weights = answer(apart)
+    if not bool((weights[low].sum(dim=0) > 0.5).all()):
+        raise _Wrong(
+            "A neighbourhood whose scores lie 200 below all others gets NaN or zeros: "
+            "you subtract the largest score of the whole graph."
+        )
+    _close(weights, softmax(apart, graph.dst), "With scores 200 apart a weight")
+
+
+@_check("3.5")
+def _received(function: Callable) -> None:
+    graph, (scores,) = _uneven(), _random((10, 2))
+    alpha = formulas.edge_softmax(scores, graph.dst, graph.num_nodes)
+    out = _tensor(function(graph.dgl(), alpha), (7, 2), "The result")
+    given = (graph.in_degrees > 0).float()
+    if _is(out, given.unsqueeze(1).expand(7, 2)):
+        raise _Wrong(
+            "This is what each target hands out, always 1. Ask what a source receives: "
+            "against the edges."
+        )
+    total = out.sum(dim=0)
+    if not bool(((total - given.sum()).abs() < 1e-4).all()):
+        raise _Wrong(
+            f"Five targets have neighbours, so each head has 5 to give; your sums add "
+            f"up to {float(total[0]):.3f} and {float(total[1]):.3f}."
+        )
+    expected = torch.stack([alpha[graph.src == j].sum(dim=0) for j in range(7)])
+    _close(out, expected, "What a source receives")
+
+
+# --- chapter 4 -------------------------------------------------------------------
+
+
+@_check("4.1")
+def _count(function: Callable) -> None:
+    def answer(*sizes: int) -> float:
+        return float(_tensor(function(*sizes), (), "The result"))
+
+    def right(*sizes: int) -> int:
+        with torch.device("meta"):  # sizes without numbers
+            network = GAT(*sizes[:4], out_heads=sizes[4])
+        return sum(p.numel() for p in network.parameters())
+
+    features, classes, hidden, heads, out_heads = sizes = (11, 5, 3, 4, 2)
+    count, total = answer(*sizes), right(*sizes)
+    att = heads * hidden + out_heads * classes  # half of all a
+    mistakes = {
+        total - heads * hidden - classes: "The biases are missing.",
+        total - 2 * att + 2 * (hidden + classes): "Each head has its own a.",
+        total - att: "Each a has two halves, for the target and for the source.",
+        total - (heads - 1) * hidden * classes * out_heads: (
+            "The second layer reads all heads of the first, not one."
+        ),
+        total + (out_heads - 1) * classes: (
+            "The output layer adds its bias once, after the mean over its heads."
+        ),
+    }
+    if count in mistakes:
+        raise _Wrong(mistakes[count])
+    for case in (sizes, (6, 3, 1, 1, 1), (50, 2, 7, 1, 5), (3, 9, 2, 5, 1)):
+        count = answer(*case)
+        if count != right(*case):
+            names = ("in_features", "num_classes", "hidden", "num_heads", "out_heads")
+            pairs = zip(names, case, strict=True)
+            listed = ", ".join(f"{name} = {size}" for name, size in pairs)
+            raise _Wrong(f"With {listed}: it is not {count:,g}.")
+
+
+@_check("4.2")
+def _merge(function: Callable) -> None:
+    def answer(number: int, merge: str) -> tuple[Tensor, list[Tensor], str]:
+        heads = _random(*[(5, 2)] * number)
+        given = [head.clone() for head in heads]
+        out = function(given, merge)
+        what = f'With "{merge}" and K = {number} the result'
+        if merge == "mean" and isinstance(out, (float, Tensor)):
+            if torch.as_tensor(out).dim() == 0:
+                raise _Wrong(
+                    "The mean is a single number: it averages nodes and features as "
+                    "well. Average over the heads alone."
+                )
+        below = number > 1 and getattr(out, "shape", ()) == (5 * number, 2)
+        if merge == "concat" and below:
+            raise _Wrong("The heads lie below each other; a row is for one node.")
+        width = 2 * number if merge == "concat" else 2
+        out = _tensor(out, (5, width), what)
+        if any(not torch.equal(a, b) for a, b in zip(heads, given, strict=True)):
+            raise _Wrong(f'With "{merge}" you write into the heads you are given.')
+        return out, heads, what
+
+    for number in (3, 1, 4):
+        out, heads, what = answer(number, "concat")
+        columns = [head[:, c] for head in heads for c in range(2)]
+        mixed = [head[:, c] for c in range(2) for head in heads]
+        if number > 1 and _is(out, torch.stack(mixed, dim=1)):
+            raise _Wrong("The heads are mixed; a head's numbers stand side by side.")
+        _close(out, torch.stack(columns, dim=1), what)
+        out, heads, what = answer(number, "mean")
+        if number > 1 and _is(out, sum(heads)):
+            raise _Wrong('With "mean" you return the sum of the heads.')
+        _close(out, sum(heads) / number, what)
+
+
+@_check("4.3")
+def _noise(function: Callable) -> None:
+    (scores,) = _random((6,))
+    uneven = torch.softmax(scores, dim=0)
+    for alpha, p in (
+        (torch.full((4,), 0.25), 0.6),
+        (uneven, 0.3),
+        (uneven, 0.9),
+        (torch.ones(1), 0.2),
+        (uneven, 0.0),
+    ):
+        what = f"With D = {len(alpha)} and p = {p:g} the standard deviation"
+        value = _tensor(function(alpha.clone(), p), (), what)
+        variance = p / (1 - p) * sum(a**2 for a in alpha.double().tolist())
+        mistakes = {
+            variance: "This is the variance, not the standard deviation.",
+            (1 - p) * variance**0.5: (
+                "This leaves out that dropout divides what it keeps by 1 - p."
+            ),
+            (p / (1 - p)) ** 0.5: (
+                "Every weight is dropped on its own: variances add, standard "
+                "deviations do not."
+            ),
+        }
+        for mistake, hint in mistakes.items():
+            if len(alpha) > 1 and p and abs(float(value) - mistake) < 1e-5:
+                raise _Wrong(hint)
+        _close(value, torch.tensor(variance).sqrt(), what)
+
+
+@_check("4.4")
+def _silence(function: Callable) -> None:
+    graph, (x, noise) = _uneven(), _random((7, 6), (6,))
+    for merge, bias, residual, k in (
+        ("concat", True, False, 1),
+        ("concat", True, True, 0),
+        ("concat", False, False, 2),
+        ("mean", True, False, 1),
+        ("mean", True, True, 2),
+        ("mean", False, False, 0),
+    ):
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(0)
+            layer = EdgeGATLayer(6, 2, 3, merge, residual=residual, bias=bias)
+            if bias:
+                layer.bias.copy_(noise[: len(layer.bias)])
+        _compare_silenced(layer, function, graph, x, k)
+
+
+def _compare_silenced(
+    layer: EdgeGATLayer, function: Callable, graph: GraphData, x: Tensor, k: int
+) -> None:
+    case = f'With merge = "{layer.merge}", bias = {layer.bias is not None}, '
+    case += f"residual = {layer.residual}, k = {k}"
+    before = {name: p.detach().clone() for name, p in layer.named_parameters()}
+    new = function(layer, k)
+    if new is None:
+        raise _NotDone
+    if not isinstance(new, torch.nn.Module):
+        raise _Wrong(f"Return a layer, not a {type(new).__name__}.")
+    if any(not torch.equal(p, before[name]) for name, p in layer.named_parameters()):
+        raise _Wrong("The layer itself was changed: the copy shares its parameters.")
+    with torch.no_grad():
+        full, alpha = layer(graph, x, return_attention=True)
+        out, new_alpha = new(graph, x, return_attention=True)
+    out = _tensor(out, tuple(full.shape), f"{case}: the new layer's output")
+    new_alpha = _tensor(new_alpha, tuple(alpha.shape), f"{case}: its attention")
+    for other in {0, 1, 2} - {k}:
+        if not _is(new_alpha[:, other], alpha[:, other]):
+            raise _Wrong(f"{case}: the attention of head {other} changed, too.")
+
+    def heads(alpha: Tensor, keep: set[int]) -> Tensor:
+        z = (x @ before["weight"]).view(-1, 3, 2)
+        own = formulas.aggregate(alpha, z, graph.src, graph.dst, graph.num_nodes)
+        own[:, [m for m in range(3) if m not in keep]] = 0
+        return own.flatten(1) if layer.merge == "concat" else own.mean(dim=1)
+
+    expected = full - heads(alpha, {k})
+    if _is(out, expected):
+        return
+    if _is(out, full):
+        raise _Wrong(f"{case}: head {k} still contributes.")
+    uniform = (1 / graph.in_degrees[graph.dst]).unsqueeze(1).expand_as(alpha)
+    if _is(out, expected + heads(uniform, {k})):
+        raise _Wrong(
+            f"{case}: head {k} still contributes. Without scores it takes the mean of "
+            "its neighbours."
+        )
+    others = heads(alpha, {0, 1, 2} - {k})
+    if layer.merge == "mean" and _is(out, expected + others / 2):
+        raise _Wrong(
+            f"{case}: the other heads weigh more than before. The mean stays one over "
+            "three heads, one of which adds zero."
+        )
+    around = {"bias": before.get("bias", 0), "residual": full - heads(alpha, {0, 1, 2})}
+    around["residual"] = around["residual"] - around["bias"]
+    own = torch.zeros_like(full)  # one where head k writes
+    own[:, slice(2 * k, 2 * k + 2) if layer.merge == "concat" else slice(None)] = 1
+    for what, part in around.items():
+        if _is(out, expected - own * part) or _is(out, expected - part):
+            raise _Wrong(f"{case}: the {what} is silenced, too. It belongs to no head.")
+    _close(out, expected, f"{case}: the output")
+
+
+@_check("4.5")
+def _gcn_as_monet(coordinates: Callable, weigh: Callable) -> None:
+    generator = torch.Generator().manual_seed(0)
+    ends = torch.randint(9, (2, 20), generator=generator)
+    ends = torch.cat([ends, ends[:, :4], torch.arange(9).expand(2, 9)], dim=1)
+    graph = GraphData(num_nodes=9, src=ends[0], dst=ends[1])
+    adjacency, (h,) = graph.dense_adjacency(), _random((9, 3))
+    size = len(graph.src)
+    u = coordinates(graph)
+    _tensor(u, (size, 2), "Your u")
+    w = _tensor(weigh(u), (size, 1), "Your w")
+    out = formulas.aggregate(
+        w, h.double().unsqueeze(1), graph.src, graph.dst, graph.num_nodes
+    ).squeeze(1)
+
+    def over(dst: Tensor, src: Tensor) -> Tensor:
+        return adjacency / (dst.unsqueeze(1) * src)
+
+    into, away, once = adjacency.sum(1), adjacency.sum(0), adjacency.clamp(max=1).sum(1)
+    mistakes = {
+        "This is the mean: the source's degree is missing.": over(into, into**0),
+        "The square root is missing.": over(into, into),
+        "This multiplies by the root; GCN divides by it.": over(into**-0.5, into**-0.5),
+        "The degree of a source counts edges into it, not out of it.": over(
+            into**0.5, away**0.5
+        ),
+        "An edge that occurs twice counts twice.": over(once**0.5, once**0.5),
+    }
+    for hint, weights in mistakes.items():
+        if _is(out, weights @ h):
+            raise _Wrong(hint)
+    _close(out, formulas.gcn_weights(adjacency) @ h, "An average")
+
+
+# --- chapter 5 -------------------------------------------------------------------
+
+
 @_check("5.1")
 def _homophily(function: Callable) -> None:
     graph = GraphData.from_edges(
@@ -223,27 +750,37 @@ def _homophily(function: Callable) -> None:
 
 
 @_check("5.2")
-def _karate(graph: GraphData) -> None:
+def _from_names(function: Callable) -> None:
+    pairs = [("eve", "ann"), ("ann", "bob"), ("ann", "eve"), ("dan", "bob")]
+    answer = function(pairs)
+    if answer is None:
+        raise _NotDone
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise _Wrong("Return two things: the graph and the list of names.")
+    graph, names = answer
     if not isinstance(graph, GraphData):
-        raise _Wrong(f"Build a GraphData, not a {type(graph).__name__}.")
-    if graph.num_nodes != 34 or graph.num_edges != 2 * 78 + 34:
+        raise _Wrong(f"The first should be a GraphData, not a {type(graph).__name__}.")
+    if list(names) != ["eve", "ann", "bob", "dan"]:
         raise _Wrong(
-            f"The club has 34 members and 78 friendships: expected 34 nodes and "
-            f"190 edges (both directions and self-loops), got {graph.num_nodes} and "
-            f"{graph.num_edges}."
+            "The names should come in the order in which they first appear, eve, ann, "
+            f"bob, dan; got {', '.join(map(str, names))}."
         )
-    missing = [
-        name
-        for name in ("x", "y", "train_mask", "val_mask", "test_mask")
-        if getattr(graph, name) is None
-    ]
-    if missing:
-        raise _Wrong(f"Still missing: {', '.join(missing)}.")
-    if graph.y.bincount().tolist() != [17, 17]:
-        raise _Wrong("Each side of the split club has 17 members; look at y.")
-    masks = torch.stack([graph.train_mask, graph.val_mask, graph.test_mask])
-    if bool((masks.sum(dim=0) != 1).any()):
-        raise _Wrong("Every member should be in exactly one of the three masks.")
+    if graph.num_nodes != 4:
+        raise _Wrong(f"Four names make four nodes, not {graph.num_nodes}.")
+    counts = graph.dense_adjacency()
+    if not bool(counts.diagonal().all()):
+        raise _Wrong("The self-loops are missing.")
+    if bool((counts > 1).any()):
+        raise _Wrong("A friendship that is listed twice should count once.")
+    if not torch.equal(counts, counts.t()):
+        raise _Wrong("A friendship runs both ways: each edge needs its reverse.")
+    expected = torch.eye(4)
+    for i, j in ((0, 1), (1, 2), (2, 3)):
+        expected[i, j] = expected[j, i] = 1
+    _close(counts.double(), expected, "The adjacency matrix")
+    if graph.x is None:
+        raise _Wrong("The features are missing: x should be one-hot.")
+    _close(_tensor(graph.x, (4, 4), "x"), torch.eye(4), "x (one-hot, in order)")
 
 
 @_check("5.3")

@@ -123,6 +123,31 @@ def attention_scores(
     return F.leaky_relu(pairs, negative_slope)
 
 
+def joined_scores(
+    z: Tensor, att_dst: Tensor, att_src: Tensor, negative_slope: float = 0.2
+) -> Tensor:
+    r"""Equation (2) as it is written, $[z_i\|z_j]$ joined for all pairs (chapter 2).
+
+    The same numbers as `attention_scores`, for one head, at the price of a table of
+    $2F'N^2$ numbers. It is there to be compared with.
+
+    Args:
+        z: transformed features, `[N, F']`.
+        att_dst: $a_\mathrm{dst}$, `[F']`.
+        att_src: $a_\mathrm{src}$, `[F']`.
+        negative_slope: slope of LeakyReLU below zero.
+
+    Returns:
+        $e_{ij}$, `[N, N]`; row $i$ is the target.
+    """
+    num_nodes = len(z)
+    targets = z.unsqueeze(1).expand(-1, num_nodes, -1)  # [N, N, F']
+    sources = z.unsqueeze(0).expand(num_nodes, -1, -1)  # [N, N, F']
+    joined = torch.cat([targets, sources], dim=-1)  # [N, N, 2 F']
+    pairs = joined @ torch.cat([att_dst, att_src])  # [N, N]
+    return F.leaky_relu(pairs, negative_slope)
+
+
 def edge_softmax(scores: Tensor, dst: Tensor, num_nodes: int) -> Tensor:
     r"""Equation (3) on an edge list: softmax over the edges that share a target.
 

@@ -25,7 +25,13 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+)
 
 if TYPE_CHECKING:
     from gat_course.graph import GraphData
@@ -671,6 +677,90 @@ def accuracy_comparison(
     return ax
 
 
+def scaling(
+    results: Mapping[str, Sequence[float | None]],
+    x: Any,
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str,
+    name: str | None = None,
+    slopes: Mapping[str, float] | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Measured cost against size, both axes logarithmic, one line per implementation.
+
+    A straight line is a power law and its slope the exponent. The dashed grey lines
+    show slopes to compare with; how high they lie means nothing.
+
+    Args:
+        results: from an implementation's name to its costs `[n]`; NaN or None where it
+            was not run. Its place in the mapping decides its colour and marker: with
+            the same names in the same order, several panels share one legend.
+        x: sizes `[n]`, ascending.
+        xlabel: what the sizes are, with the unit.
+        ylabel: what the costs are, with the unit.
+        title: what to look at.
+        name: the graph's name, put in front of the title.
+        slopes: from the text on a dashed line to its exponent, as in `{"N²": 2}`.
+        legend: whether the names appear below the axes.
+        ax: where to draw; None makes a figure.
+
+    Returns:
+        The axes. Every line's `get_gid()` is its name in `results`, or
+        `"slope text"`.
+
+    Raises:
+        ValueError: `x` is not positive and ascending, a list of costs has another
+            length, a cost is not positive or not finite, or nothing was measured.
+    """
+    sizes = _array(x, "x", ("n",)).astype(float)
+    if sizes[0] <= 0 or (np.diff(sizes) <= 0).any():
+        raise ValueError(f"x must be positive and ascending, got {sizes.tolist()}")
+    costs = {}
+    for label, values in results.items():
+        what = f"results[{label!r}]"
+        values = np.array([math.nan if v is None else float(v) for v in values])
+        costs[label], ran = values, ~np.isnan(values)
+        _array(np.where(ran, 1, 0), what, (len(sizes),))
+        if wrong := values[ran & ~((values > 0) & (values < math.inf))].tolist():
+            raise ValueError(
+                f"{what} must be positive and finite, got {wrong[0]:g}; pass NaN or "
+                "None where it was not run"
+            )
+    if not any((c > 0).any() for c in costs.values()):
+        raise ValueError("results holds no measurement: pass {name: [cost, ...]}")
+    with _canvas(ax, 4.4) as ax:
+        ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+        handles = []
+        for m, (label, values) in enumerate(costs.items()):
+            look = {"color": _LINE_COLOURS[m % len(_LINE_COLOURS)], "markersize": 7}
+            look |= {"marker": CLASS_MARKERS[m % len(CLASS_MARKERS)], "mec": "white"}
+            handles += ax.plot(sizes, values, gid=label, label=label, zorder=3, **look)
+        if slopes:
+            _slopes(ax, sizes, np.stack(list(costs.values())), slopes)
+        low, high = ax.get_ylim()
+        if high < 10 * low:  # one decade at least, so that some ticks have numbers
+            ax.set_ylim((low * high / 10) ** 0.5, (low * high * 10) ** 0.5)
+        place = ax.get_subplotspec()
+        columns = place.get_gridspec().ncols if place else 1
+        for axis in (ax.xaxis, ax.yaxis):
+            decades = np.ptp(np.log10(axis.get_view_interval()))
+            steps = (1, 2, 5) if decades < 2 and columns == 1 else (1,)
+            axis.set_major_locator(LogLocator(subs=steps, numticks=12))
+            axis.set_major_formatter(FuncFormatter(_plain))
+            axis.set_minor_formatter(NullFormatter())
+        gaps = np.diff(np.log(sizes), append=math.inf)
+        if gaps.min() > 0.15 * columns * np.log(sizes[-1] / sizes[0]):  # room for all
+            ax.set_xticks(sizes)
+        ax.grid()
+        _title(ax, title, name)
+        if legend:
+            _legend(ax, handles, 3 if max(map(len, costs)) <= 12 else 2)
+    return ax
+
+
 # --- checks and shared pieces ---------------------------------------------------
 
 
@@ -890,3 +980,38 @@ def _over_runs(curves: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
     for row, curve in zip(table, curves, strict=True):
         row[: len(curve)] = curve[:last]
     return np.nanmean(table, 0), np.nanstd(table, 0)
+
+
+def _slopes(
+    ax: Axes, sizes: np.ndarray, costs: np.ndarray, slopes: Mapping[str, float]
+) -> None:
+    """Dashed lines that fan out from one point, below all of the costs `[M, n]`."""
+    ran = costs > 0
+    right = np.log10(sizes[ran.any(0)].max())
+    tall = max(np.ptp(np.log10(costs[ran])), 1.0)  # decades
+    steepest = max(*map(abs, slopes.values()), 0.5)
+    wide = max(np.ptp(np.log10(sizes)), 0.5)
+    left = right - min(0.4 * tall / steepest, 0.6 * wide)
+    x = np.linspace(left, right, 50)
+    floor = np.full(50, np.inf)  # the least cost at x, on straight lines
+    for values, there in zip(np.log10(np.where(ran, costs, 1)), ran, strict=True):
+        if there.any():
+            outside = {"left": np.inf, "right": np.inf}
+            line = np.interp(x, np.log10(sizes[there]), values[there], **outside)
+            floor = np.minimum(floor, line)
+    room = min((floor - slope * (x - left)).min() for slope in slopes.values())
+    for text, slope in slopes.items():
+        y = room - 0.08 * tall + slope * (x[[0, -1]] - left)
+        look = {"color": _GREY, "linestyle": "--", "linewidth": 1.1}
+        ax.plot(10 ** x[[0, -1]], 10**y, gid=f"slope {text}", zorder=2, **look)
+        place = (10**right, 10 ** y[1])
+        _write(ax, place, text, (5, 0), ha="left", color=_GREY)
+
+
+def _plain(value: float, _: Any = None) -> str:
+    """A tick's number, as a power of ten only where it would be long."""
+    if 1e-4 <= value < 1e7:
+        return f"{value:,.7g}"
+    factor, exponent = f"{value:.0e}".split("e")
+    factor = "" if factor == "1" else rf"{factor} \cdot "
+    return f"${factor}10^{{{int(exponent)}}}$"

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gat_course import GAT, GCN, GraphData, UniformGATLayer, attention
+from gat_course import GAT, GCN, EdgeGATLayer, GraphData, UniformGATLayer, attention
 
 GRAPH = GraphData(
     num_nodes=4, src=[0, 1, 2, 3, 0, 1, 2], dst=[0, 0, 0, 0, 1, 1, 2], x=torch.eye(4)
@@ -57,3 +57,35 @@ def test_matrix_has_the_target_as_row_and_nan_where_no_edge_is():
 def test_weights_of_the_wrong_length_are_refused(function):
     with pytest.raises(ValueError, match="E = 7 edges"):
         function(GRAPH, torch.ones(6, 1, 1))
+
+
+def test_head_distances_of_equal_opposite_and_shifted_heads():
+    # Node 0 has four sources, node 1 two, node 2 one (no choice), node 3 none.
+    one = torch.tensor([1.0, 0, 0, 0, 1, 0, 1])
+    other = torch.tensor([0, 1.0, 0, 0, 0, 1, 1])
+    half = torch.tensor([0.5, 0.5, 0, 0, 0.5, 0.5, 1])
+    distances = attention.head_distances(GRAPH, torch.stack([one, other, half], 1))
+    expected = torch.tensor([[0, 1, 0.5], [1, 0, 0.5], [0.5, 0.5, 0]])
+    torch.testing.assert_close(distances, expected)
+
+
+def test_head_distances_match_sums_over_the_dense_matrices():
+    torch.manual_seed(0)
+    src, dst = torch.randint(20, (2, 80)).unique(dim=1)
+    graph = GraphData(num_nodes=20, src=src, dst=dst)
+    layer = EdgeGATLayer(5, 3, 4)
+    _, alpha = layer(graph, torch.randn(20, 5), return_attention=True)
+    rows = [attention.to_matrix(graph, a).nan_to_num(0) for a in alpha.detach().t()]
+    chosen = graph.in_degrees > 1
+    for k in range(4):
+        for other in range(4):
+            gap = (rows[k] - rows[other]).abs().sum(dim=1)[chosen].mean() / 2
+            distance = attention.head_distances(graph, alpha)[k, other]
+            torch.testing.assert_close(distance, gap)
+
+
+def test_head_distances_without_any_choice_and_with_a_wrong_shape():
+    path = GraphData(num_nodes=2, src=[0], dst=[1])
+    assert attention.head_distances(path, torch.ones(1, 2)).isnan().all()
+    with pytest.raises(ValueError, match=r"alpha must be \[E, K\] with E = 7"):
+        attention.head_distances(GRAPH, torch.ones(7))

@@ -1,13 +1,15 @@
 """The checks of exercises: blank answers, right ones, and typical wrong ones."""
 
+import copy
 import math
+from dataclasses import replace
+from functools import partial
 
-import networkx as nx
 import pytest
 import torch
 import torch.nn.functional as F
 
-from gat_course import GraphData, attention, checks, formulas
+from gat_course import GraphData, attention, checks, dgl_compat, formulas
 
 EXERCISES = [
     "1.1",
@@ -16,12 +18,35 @@ EXERCISES = [
     "1.4",
     "1.5",
     "1.6",
+    "2.1",
+    "2.2",
+    "2.3",
+    "2.4",
+    "2.5",
+    "3.1",
+    "3.2",
+    "3.3",
+    "3.4",
+    "3.5",
+    "4.1",
+    "4.2",
+    "4.3",
+    "4.4",
+    "4.5",
     "5.1",
     "5.2",
     "5.3",
     "5.4",
     "5.5",
 ]
+NEED_DGL = ["3.2", "3.3", "3.4", "3.5"]
+
+
+@pytest.fixture(autouse=True)
+def dgl_where_needed(request):
+    call = getattr(request.node, "callspec", None)
+    if call and call.params.get("number") in NEED_DGL:
+        request.getfixturevalue("dgl")
 
 
 def test_there_is_a_check_for_each_of_these():
@@ -34,7 +59,7 @@ def nothing(*_, **__):
     return None
 
 
-BLANK = {"1.1": ([None] * 2,), "1.6": (None, None), "5.2": (None,)}
+BLANK = {"1.1": ([None] * 2,), "1.6": (None, None), "4.5": (nothing, nothing)}
 
 
 @pytest.mark.parametrize("number", EXERCISES)
@@ -43,18 +68,15 @@ def test_a_starter_cell_is_not_done_yet(number, capsys):
     assert capsys.readouterr().out == f"Exercise {number}: not done yet.\n"
 
 
-def karate(**changes):
-    club = nx.karate_club_graph()
-    side = [int(club.nodes[i]["club"] == "Officer") for i in club]
-    index = torch.arange(34)
-    fields = {
-        "x": torch.eye(34),
-        "y": torch.tensor(side),
-        "train_mask": (index == 0) | (index == 33),
-        "val_mask": (index == 1) | (index == 32),
-        "test_mask": (index > 1) & (index < 32),
-    }
-    return GraphData.from_networkx(club, **{**fields, **changes})
+def from_names(pairs, order=dict.fromkeys, once=True, both=True, loops=True):
+    names = list(order(name for pair in pairs for name in pair))
+    friends = {tuple(sorted(map(names.index, pair))) for pair in pairs}
+    if not once:
+        friends = [tuple(map(names.index, pair)) for pair in pairs]
+    src, dst = zip(*friends, strict=True)
+    x = torch.eye(len(names))
+    graph = GraphData.from_edges(src, dst, undirected=both, x=x)
+    return graph.with_self_loops() if loops else graph, names
 
 
 def softmax_row_by_row(scores, mask, tau):
@@ -89,6 +111,243 @@ def everyone_layer(x, adjacency, weight, att_dst, att_src):
 
 def gatv2(z_dst, z_src, a, negative_slope=0.2):
     return F.leaky_relu(z_dst[:, None] + z_src[None], negative_slope) @ a
+
+
+def buckets(graph):
+    degrees, counts = graph.in_degrees.unique(return_counts=True)
+    pairs = zip(counts.tolist(), degrees.tolist(), strict=True)
+    return [(b, d) for b, d in pairs if d]
+
+
+def all_buckets(graph):
+    return list(enumerate(graph.in_degrees.bincount().tolist()))
+
+
+def once_each(graph):
+    pairs = torch.stack([graph.src, graph.dst]).unique(dim=1)
+    return buckets(replace(graph, src=pairs[0], dst=pairs[1]))
+
+
+def messages(g, x, reduce="mean"):
+    fn = dgl_compat.import_dgl().function
+    g.ndata["h"] = x
+    g.update_all(fn.copy_u("h", "m"), getattr(fn, reduce)("m", "h"))
+    return g.ndata["h"]
+
+
+def mean_of_neighbours(g, x, reduce="mean"):
+    with g.local_scope():
+        return messages(g, x, reduce)
+
+
+def naive_mean(g, x):
+    return mean_of_neighbours(g, x, "sum") / g.in_degrees().unsqueeze(1)
+
+
+def mean_of_targets(g, x):
+    return mean_of_neighbours(dgl_compat.import_dgl().reverse(g), x)
+
+
+def dot_product(g, query, key, value, scale=0.5):
+    dgl = dgl_compat.import_dgl()
+    fn = dgl.function
+    with g.local_scope():
+        g.ndata.update({"q": query, "k": key, "v": value})
+        g.apply_edges(fn.v_dot_u("q", "k", "e"))
+        g.edata["a"] = dgl.nn.functional.edge_softmax(g, g.edata["e"] * scale)
+        g.update_all(fn.u_mul_e("v", "a", "m"), fn.sum("m", "out"))
+        return g.ndata["out"]
+
+
+def subtract_then_softmax(g, scores, largest):
+    _, dst = g.edges()
+    weights = torch.exp(scores - largest)
+    total = torch.zeros(g.num_nodes(), scores.shape[1]).index_add(0, dst, weights)
+    return weights / total[dst]
+
+
+def own_largest(g, scores):
+    fn = dgl_compat.import_dgl().function
+    with g.local_scope():
+        g.edata["e"] = scores
+        g.update_all(fn.copy_e("e", "m"), fn.max("m", "top"))
+        return subtract_then_softmax(g, scores, g.ndata["top"][g.edges()[1]])
+
+
+def zeros_for_nan(g, scores):
+    return subtract_then_softmax(g, scores, scores.max()).nan_to_num(0)
+
+
+def softmax_of_sources(g, scores):
+    return own_largest(dgl_compat.import_dgl().reverse(g), scores)
+
+
+def received(g, alpha, end=0):
+    total = torch.zeros(g.num_nodes(), alpha.shape[1])
+    return total.index_add(0, g.edges()[end], alpha)
+
+
+def mean_received(g, alpha):
+    return received(g, alpha) / g.out_degrees().clamp(min=1).unsqueeze(1)
+
+
+def largest(num_bytes, heads, matrices):
+    return math.isqrt(int(num_bytes / (4 * heads * matrices)))
+
+
+def window(n, w):
+    pairs = [(j, i) for i in range(n) for j in range(max(i - w, 0), i + 1)]
+    return GraphData(num_nodes=n, src=[j for j, _ in pairs], dst=[i for _, i in pairs])
+
+
+def turned(graph):
+    return GraphData(num_nodes=graph.num_nodes, src=graph.dst, dst=graph.src)
+
+
+def axis(weights, mask, tolerance=1e-4, ignore_empty=True, both="rows"):
+    sums = {"rows": (1, weights.sum(1)), "columns": (0, weights.sum(0))}
+    found = []
+    for name, (dim, total) in sums.items():
+        counts = mask.sum(dim) > 0 if ignore_empty else torch.ones(len(mask)).bool()
+        if ((total - 1).abs() <= tolerance)[counts].all():
+            found.append(name)
+    return both if len(found) == 2 else (found or ["neither"])[0]
+
+
+def chunked(z, att_dst, att_src, mask, chunk):
+    rows = []
+    for k in range(0, len(z), chunk):
+        e = F.leaky_relu((z[k : k + chunk] @ att_dst)[:, None] + z @ att_src, 0.2)
+        rows.append(formulas.masked_softmax(e, mask[k : k + chunk]) @ z)
+    return torch.cat(rows)
+
+
+def all_at_once(z, att_dst, att_src, mask, chunk):
+    scores = formulas.attention_scores(z, att_dst, att_src)
+    return formulas.masked_softmax(scores, mask) @ z
+
+
+def pieces(z, att_dst, att_src, mask, chunk):
+    return chunked(z, att_dst, att_src, mask, -(-len(z) // chunk))
+
+
+def without_the_rest(z, att_dst, att_src, mask, chunk):
+    whole = max(len(z) // chunk * chunk, 1)
+    out = torch.zeros_like(z)
+    out[:whole] = chunked(z, att_dst, att_src, mask, chunk)[:whole]
+    return out
+
+
+def lists(graph):
+    width = int(graph.in_degrees.max())
+    sources = torch.zeros(graph.num_nodes, width, dtype=torch.long)
+    mask = torch.zeros(graph.num_nodes, width)
+    for i in range(graph.num_nodes):
+        into = graph.src[graph.dst == i]
+        sources[i, : len(into)], mask[i, : len(into)] = into, 1
+    return sources, mask
+
+
+def count(f, c, hidden, k, o, att=None, reads=None, bias=None):
+    first, second = f * k * hidden, (reads or k * hidden) * c * o
+    att = 2 * (k * hidden + o * c) if att is None else att
+    return first + second + att + (k * hidden + c if bias is None else bias)
+
+
+def merge_heads(heads, merge):
+    return torch.cat(heads, 1) if merge == "concat" else sum(heads) / len(heads)
+
+
+def merged(concat=None, mean=None):
+    ways = {"concat": concat, "mean": mean}
+    return lambda h, merge: (ways[merge] or partial(merge_heads, merge=merge))(h)
+
+
+def sum_in_place(heads):
+    total = heads[0]
+    for head in heads[1:]:
+        total += head
+    return total / len(heads)
+
+
+def spread(alpha, p):
+    return math.sqrt(p / (1 - p) * sum(a**2 for a in alpha.tolist()))
+
+
+def silenced(names=("weight",), part="columns", heads=None, make=copy.deepcopy):
+    """A function that zeroes some parameters of head k, or of the given heads."""
+
+    def without_head(layer, k):
+        new = make(layer)
+        for name in names:
+            p = getattr(new, name)
+            for m in [k] if heads is None else heads:
+                rows = slice(m, m + 1) if "att" in name else slice(2 * m, 2 * m + 2)
+                if p is not None and part == "all":
+                    p.data.zero_()
+                elif p is not None:
+                    (p if part == "rows" else p.data.t()).data[rows] = 0
+        return new
+
+    return without_head
+
+
+def without_bias(layer, k):
+    new = silenced()(layer, k)
+    if layer.bias is not None:
+        new.bias.data[slice(2 * k, 2 * k + 2) if layer.merge == "concat" else ...] = 0
+    return new
+
+
+def without_residual(layer, k):
+    new = silenced()(layer, k)
+    new.residual, new.residual_weight = False, None
+    return new
+
+
+def one_head_less(layer, k):
+    new = copy.deepcopy(layer)
+    keep = [m for m in range(3) if m != k]
+    new.weight = torch.nn.Parameter(new.weight.view(6, 3, 2)[:, keep].flatten(1))
+    new.att_dst = torch.nn.Parameter(new.att_dst[keep])
+    new.att_src = torch.nn.Parameter(new.att_src[keep])
+    new.num_heads = 2
+    if layer.merge == "concat" and layer.bias is not None:
+        new.bias = torch.nn.Parameter(new.bias.view(3, 2)[keep].flatten())
+    return new
+
+
+class MeanOfTheOthers(torch.nn.Module):
+    def __init__(self, layer, k):
+        super().__init__()
+        self.layer = silenced()(layer, k)
+
+    def forward(self, graph, x, return_attention=False):
+        out, alpha = self.layer(graph, x, return_attention=True)
+        if self.layer.merge == "mean":
+            around = self.layer.bias
+            if self.layer.residual:
+                around = around + x @ self.layer.residual_weight
+            out = (out - around) * 3 / 2 + around
+        return out, alpha
+
+
+def degrees_at_both_ends(graph):
+    return graph.in_degrees[torch.stack([graph.dst, graph.src], dim=1)].float()
+
+
+def of_edges(degrees):
+    """Pseudo-coordinates from the degrees that a function of the graph returns."""
+
+    def coordinates(graph):
+        at_target, at_source = degrees(graph)
+        return torch.stack([at_target[graph.dst], at_source[graph.src]], dim=1)
+
+    return coordinates
+
+
+def one_over_root(u):
+    return u.prod(1, keepdim=True).rsqrt()
 
 
 def homophily(graph):
@@ -132,8 +391,23 @@ RIGHT = {
     "1.4": (gatv2,),
     "1.5": (lambda n, e, k: (k * n * n, k * e, 2 * k * n),),
     "1.6": (AWAY, [0.0, 1, 1, 0]),
+    "2.1": (largest,),
+    "2.2": (window,),
+    "2.3": (axis,),
+    "2.4": (chunked,),
+    "2.5": (lists,),
+    "3.1": (buckets,),
+    "3.2": (mean_of_neighbours,),
+    "3.3": (dot_product,),
+    "3.4": (own_largest,),
+    "3.5": (received,),
+    "4.1": (count,),
+    "4.2": (merge_heads,),
+    "4.3": (spread,),
+    "4.4": (silenced(),),
+    "4.5": (degrees_at_both_ends, one_over_root),
     "5.1": (homophily,),
-    "5.2": (karate().with_self_loops(),),
+    "5.2": (from_names,),
     "5.3": (relative,),
     "5.4": (propagate,),
     "5.5": (best,),
@@ -176,15 +450,197 @@ WRONG = [
     ("1.5", (lambda n, e, k: (n, e),), "should have shape [3]"),
     ("1.6", (torch.eye(2), [1.0, 0, 1, -1]), "not more than 0.99"),
     ("1.6", (torch.eye(2), [1.0]), "should be"),
-    ("5.1", (with_loops,), "with self-loops it is off"),
-    ("5.2", (karate(),), "34 nodes and 190 edges"),
-    ("5.2", (karate(y=None).with_self_loops(),), "Still missing: y"),
+    ("2.1", (lambda b, k, m: largest(4 * b, k, m),), "leaves out the 4 bytes"),
+    ("2.1", (lambda b, k, m: largest(b, 1, m),), "leaves out the heads"),
+    ("2.1", (lambda b, k, m: b // (4 * k * m),), "cells, not of nodes"),
+    ("2.1", (lambda b, k, m: math.sqrt(b / (4 * k * m)),), "whole number of nodes"),
+    ("2.1", (lambda b, k, m: round(math.sqrt(b / (4 * k * m))),), "200 nodes does not"),
+    ("2.1", (lambda b, k, m: largest(b, k, m) - 1,), "200 nodes fits as well"),
+    ("2.1", (lambda b, k, m: largest(b, k, int(m)),), "7905 nodes does not fit"),
+    ("2.2", (lambda n, w: turned(window(n, w)),), "the words look ahead"),
+    ("2.2", (lambda n, w: window(n, w - 1),), "word 5 looks at the words [4, 5]"),
+    ("2.2", (lambda n, w: window(n, n),), "word 5 looks at the words [0, 1, 2"),
+    ("2.2", (lambda n, w: window(n, w).dense_adjacency(),), "not a Tensor"),
+    ("2.2", (lambda n, w: window(n + 1, w),), "has 7 nodes"),
     (
-        "5.2",
-        (karate(test_mask=torch.ones(34).bool()).with_self_loops(),),
-        "exactly one",
+        "2.2",
+        (
+            lambda n, w: GraphData(
+                num_nodes=n,
+                src=[j for i in range(n) for j in range(max(i - w, 0), i)],
+                dst=[i for i in range(n) for _ in range(max(i - w, 0), i)],
+            ),
+        ),
+        "look at itself",
     ),
-    ("5.2", ("club",), "Build a GraphData"),
+    (
+        "2.2",
+        (
+            lambda n, w: GraphData(
+                num_nodes=n,
+                src=[max(i - b, 0) for i in range(n) for b in range(w + 1)],
+                dst=[i for i in range(n) for _ in range(w + 1)],
+            ),
+        ),
+        "an edge occurs twice",
+    ),
+    ("2.3", (lambda w, m: axis(w.t(), m.t()),), "softmax over dim=1"),
+    ("2.3", (lambda w, m: axis(w, m, tolerance=0),), "32-bit numbers"),
+    (
+        "2.3",
+        (lambda w, m: "rows" if ((w.sum(1) - 1).abs() < 1e-4).any() else axis(w, m),),
+        "Sums of 0.5, 1.5 and 1",
+    ),
+    ("2.3", (lambda w, m: axis(w, m, ignore_empty=False),), "the mask leaves empty"),
+    ("2.3", (lambda w, m: axis(w, m, both="columns"),), "both sum to one"),
+    ("2.3", (lambda w, m: 1,), "not 1."),
+    (
+        "2.3",
+        (lambda w, m: "neither" if w.isnan().any() else axis(w, m),),
+        "The mask set as -inf",
+    ),
+    ("2.4", (all_at_once,), "bytes at one moment; a full matrix"),
+    ("2.4", (pieces,), "A chunk is a number of rows, not of pieces"),
+    ("2.4", (without_the_rest,), "chunk = 3 node 6's output"),
+    ("2.4", (lambda z, d, s, m, c: chunked(z, s, d, m, c),), "halves of a are swapped"),
+    (
+        "2.4",
+        (
+            lambda z, d, s, m, c: (
+                torch.softmax(
+                    formulas.attention_scores(z, d, s).masked_fill(m == 0, -9e15), 1
+                )
+                @ z
+            ),
+        ),
+        "the isolated node's output is off",
+    ),
+    ("2.4", (lambda z, d, s, m, c: chunked(z, d, s, m, c)[:-1],), "shape [7, 2]"),
+    ("2.5", (lambda g: lists(turned(g)),), "The edges into node 0 come from"),
+    ("2.5", (lambda g: (lists(g)[1] > 0, lists(g)[0]),), "The sources come first"),
+    ("2.5", (lambda g: lists(g)[::-1],), "should be integers"),
+    ("2.5", (lambda g: lists(g)[0],), "Return two"),
+    ("2.5", (lambda g: (lists(g)[0], g.dense_adjacency()),), "the mask should have"),
+    (
+        "2.5",
+        (lambda g: (lists(g)[0], torch.ones_like(lists(g)[1])),),
+        "The edges into node 1 come from [0], the list says [0, 0, 0]",
+    ),
+    ("3.1", (lambda g: buckets(g)[::-1],), "smallest D first"),
+    ("3.1", (lambda g: [p[::-1] for p in buckets(g)],), "first the number of"),
+    ("3.1", (lambda g: [p[::-1] for p in all_buckets(g)],), "no message, no call"),
+    ("3.1", (lambda g: buckets(replace(g, src=g.dst, dst=g.src)),), "not those that"),
+    ("3.1", (once_each,), "occurs twice"),
+    ("3.1", (lambda g: [(1, 1)],), "it is not [(1, 1)]"),
+    ("3.1", (lambda g: [3, 2, 1],), "a list of pairs"),
+    ("3.1", (lambda g: buckets(g) or [(3, 3)],), "without edges"),
+    ("3.2", (lambda g, x: mean_of_neighbours(g, x, "sum"),), "This is the sum"),
+    ("3.2", (naive_mean,), "isolated node contains NaN"),
+    ("3.2", (mean_of_targets,), "direction is swapped"),
+    ("3.2", (lambda g, x: x,), "isolated node is off"),
+    ("3.2", (lambda g, x: mean_of_neighbours(g, x, "max"),), "A mean is off"),
+    ("3.2", (messages,), "'h' stays behind"),
+    ("3.3", (lambda g, q, k, v: dot_product(g, q, k, v, 1.0),), "not divided by √d_k"),
+    ("3.3", (lambda g, q, k, v: dot_product(g, k, q, v),), "are swapped: the target"),
+    ("3.3", (lambda g, q, k, v: dot_product(g, k, q, v, 1.0),), "swapped, and the"),
+    ("3.3", (lambda g, q, k, v: dot_product(g, q, k, v, 0.25),), "The result is off"),
+    ("3.4", (lambda g, e: subtract_then_softmax(g, e, 0),), "nothing was subtracted"),
+    ("3.4", (lambda g, e: subtract_then_softmax(g, e, e.max()),), "the whole graph"),
+    ("3.4", (zeros_for_nan,), "NaN or zeros"),
+    ("3.4", (softmax_of_sources,), "around each source"),
+    ("3.4", (lambda g, e: torch.softmax(e, 0),), "A weight is off"),
+    ("3.5", (lambda g, a: received(g, a, end=1),), "against the edges"),
+    ("3.5", (mean_received,), "each head has 5 to give"),
+    ("3.5", (lambda g, a: received(g, a).flip(0),), "What a source receives is off"),
+    ("3.5", (lambda g, a: received(g, a).sum(1),), "should have shape [7, 2]"),
+    ("4.1", (lambda *sizes: count(*sizes, bias=0),), "biases are missing"),
+    (
+        "4.1",
+        (lambda f, c, h, k, o: count(f, c, h, k, o, att=2 * (h + c)),),
+        "Each head has its own a",
+    ),
+    (
+        "4.1",
+        (lambda f, c, h, k, o: count(f, c, h, k, o, att=k * h + o * c),),
+        "has two halves",
+    ),
+    (
+        "4.1",
+        (lambda f, c, h, k, o: count(f, c, h, k, o, reads=h),),
+        "reads all heads of the first",
+    ),
+    (
+        "4.1",
+        (lambda f, c, h, k, o: count(f, c, h, k, o, bias=k * h + o * c),),
+        "adds its bias once",
+    ),
+    ("4.1", (lambda f, c, h, k, o: count(f, c, h, k, 1),), "it is not 243"),
+    (
+        "4.1",
+        (lambda f, c, h, k, o: count(f, c, h, k, 2),),
+        "num_heads = 1, out_heads = 1: it is not 30",
+    ),
+    ("4.2", (merged(mean=lambda h: torch.stack(h).mean()),), "a single number"),
+    ("4.2", (merged(mean=sum),), "you return the sum of"),
+    ("4.2", (merged(mean=lambda h: torch.stack(h).mean(1)),), "[5, 2], got [3, 2]"),
+    ("4.2", (merged(mean=lambda h: h[0]),), "K = 3 the result is off"),
+    ("4.2", (merged(mean=sum_in_place),), "write into the heads"),
+    ("4.2", (merged(concat=torch.cat),), "lie below each other"),
+    ("4.2", (merged(concat=lambda h: torch.stack(h, 2).flatten(1)),), "are mixed"),
+    ("4.2", (merged(concat=torch.stack),), "should have shape [5, 6]"),
+    ("4.3", (lambda a, p: spread(a, p) ** 2,), "This is the variance"),
+    ("4.3", (lambda a, p: (1 - p) * spread(a, p),), "divides what it keeps"),
+    ("4.3", (lambda a, p: math.sqrt(p / (1 - p)),), "variances add"),
+    ("4.3", (lambda a, p: math.sqrt(p / (1 - p) / len(a)),), "D = 6 and p = 0.3"),
+    ("4.3", (lambda a, p: spread(a, p) or math.nan,), "p = 0 the standard deviation"),
+    ("4.4", (silenced(make=lambda layer: layer),), "The layer itself was changed"),
+    ("4.4", (silenced(make=copy.copy),), "The layer itself was changed"),
+    ("4.4", (without_bias,), "the bias is silenced, too"),
+    ("4.4", (silenced(("weight", "bias"), "all"),), "attention of head 0 changed"),
+    ("4.4", (without_residual,), "the residual is silenced, too"),
+    ("4.4", (silenced(part="rows"),), "attention of head 0 changed"),
+    ("4.4", (silenced(heads=[0, 1]),), "attention of head 0 changed"),
+    ("4.4", (lambda layer, k: copy.deepcopy(layer),), "head 1 still contributes."),
+    (
+        "4.4",
+        (silenced(("att_dst", "att_src"), "rows"),),
+        "takes the mean of its neighbours",
+    ),
+    ("4.4", (one_head_less,), "should have shape [7, 6], got [7, 4]"),
+    ("4.4", (MeanOfTheOthers,), "weigh more than before"),
+    ("4.4", (lambda layer, k: layer.weight,), "not a Parameter"),
+    (
+        "4.5",
+        (degrees_at_both_ends, lambda u: 1 / u[:, :1]),
+        "the source's degree is missing",
+    ),
+    ("4.5", (degrees_at_both_ends, lambda u: one_over_root(u) ** 2), "square root"),
+    ("4.5", (degrees_at_both_ends, lambda u: 1 / one_over_root(u)), "GCN divides"),
+    (
+        "4.5",
+        (
+            of_edges(lambda g: (g.in_degrees, g.dense_adjacency().sum(0))),
+            one_over_root,
+        ),
+        "edges into it, not out of it",
+    ),
+    (
+        "4.5",
+        (
+            of_edges(lambda g: [(g.dense_adjacency() > 0).sum(1)] * 2),
+            one_over_root,
+        ),
+        "twice counts twice",
+    ),
+    ("4.5", (degrees_at_both_ends, lambda u: u[:, 0].rsqrt()), "w should have shape"),
+    ("4.5", (lambda g: g.in_degrees, one_over_root), "u should have shape"),
+    ("4.5", (degrees_at_both_ends, lambda u: 2 * one_over_root(u)), "An average is"),
+    ("5.1", (with_loops,), "with self-loops it is off"),
+    ("5.2", (partial(from_names, order=lambda n: sorted(set(n))),), "first appear"),
+    ("5.2", (partial(from_names, once=False),), "should count once"),
+    ("5.2", (partial(from_names, both=False),), "needs its reverse"),
+    ("5.2", (partial(from_names, loops=False),), "self-loops are missing"),
+    ("5.2", (lambda pairs: from_names(pairs)[0],), "Return two things"),
     ("5.3", (relative_zero,), "return NaN"),
     ("5.3", (attention.entropy,), "The ratio of a node"),
     ("5.4", (lambda g: propagate(g, leak=True),), "a leak"),

@@ -113,3 +113,17 @@ def test_aggregate_equals_a_matrix_product():
     matrix[dst, src] = alpha[:, 0]
     out = formulas.aggregate(alpha, z, src, dst, 3)
     assert torch.allclose(out[:, 0], matrix @ z[:, 0])
+
+
+def test_joined_scores_equal_a_double_loop_and_the_split():
+    torch.manual_seed(0)
+    z, att_dst, att_src = torch.randn(6, 3), torch.randn(3), torch.randn(3)
+    scores = formulas.joined_scores(z, att_dst, att_src)
+    a = torch.cat([att_dst, att_src])
+    for i in range(6):
+        for j in range(6):
+            product = float(a @ torch.cat([z[i], z[j]]))
+            expected = product if product > 0 else 0.2 * product
+            assert float(scores[i, j]) == pytest.approx(expected, abs=1e-5)
+    split = formulas.attention_scores(z, att_dst, att_src)
+    torch.testing.assert_close(scores, split)

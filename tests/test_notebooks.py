@@ -7,6 +7,7 @@ themselves: see conftest.py at the top.
 import base64
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from IPython.utils.text import DollarFormatter
 from PIL import Image
 
 from tools import notebooks
@@ -110,6 +112,7 @@ def course(**changes):
         (put(0, source="# Title\n\nText"), "the line after the title must be"),
         (put(1, source="import gat_course"), "first code cell must be"),
         (note(1, tags=[]), "must carry the tag `setup`"),
+        (put(3, source="dgl = import_dgl()"), "gat-course[dgl]"),
         (put(3, execution_count=9), "not run once each, in order: [1, 2, 9, 4]"),
         (put(3, execution_count=None), "in order: [1, 2, None, 4]"),
         (lambda nb: [c.update(id="s") for c in nb.cells], "cells share the id 's'"),
@@ -223,6 +226,17 @@ def test_execute_stores_outputs_that_pass_the_check(tree):
     # All that is left to complain of is what this test had to put in itself.
     lines = done.stderr.splitlines()
     assert all("path of one machine" in line for line in lines), done.stderr
+
+
+def test_execute_installs_dgl_where_a_cell_imports_it(tree):
+    path = store(tree, "def import_dgl():\n    pass", "import_dgl()")
+    assert tool(tree, "execute").returncode == 0
+    setup = notebooks.read(path).cells[1].source
+    assert '%pip install -q "gat-course[dgl] @ {course}"' in setup
+    # IPython fills in the name before it calls pip.
+    line = re.search(r"%pip (.*)", setup)[1]
+    filled = DollarFormatter().vformat(line, (), {"course": "git+https://x.org/c"})
+    assert filled == 'install -q "gat-course[dgl] @ git+https://x.org/c"'
 
 
 def test_execute_keeps_the_file_where_a_cell_fails(tree):

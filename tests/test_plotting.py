@@ -17,7 +17,7 @@ import torch
 from matplotlib.colors import same_color, to_rgb
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from gat_course import plotting
+from gat_course import diagrams, plotting
 from gat_course.graph import GraphData
 
 
@@ -69,13 +69,24 @@ LIMIT = FIVE.in_degrees.float().log()
 ALPHA = uniform_alpha(FIVE)
 KARATE = GraphData.from_networkx(nx.karate_club_graph(), name="demo graph")
 KARATE = KARATE.with_self_loops()
+FULL = GraphData.from_edges(
+    [*range(8)] * 3, [0] * 8 + [6] * 8 + [7] * 8, name="demo graph"
+)
 HUB = star(168, y=torch.arange(169) % 7)
 CROWD = star(12, y=torch.arange(13) % 7)
 MODELS = {model: [HISTORY, HISTORY] for model in ("GAT", "GCN", "MLP")}
 LABELS = [f"{value:.2f}" for value in ALPHA[:, 0]]
 POINTS = [[0.0, 0], [1, 5], [2, 1], [4, 4], [5, 2]]
 NAME = {"name": "demo graph"}
-# Every function, on small and on crowded data; the first three can draw into axes.
+SIZES = [100, 200, 500, 1000, 20_000]
+COSTS = {
+    "dense": [0.5, 1.4, 8, 30, None],
+    "edge list": [0.4, 0.5, float("nan"), 1.3, 20],
+    "not run": [None] * 5,
+}
+SLOPES = {"slopes": {"N²": 2, "N": 1}}
+LABELLED = {"xlabel": "nodes N", "ylabel": "time (ms)", "title": "which one grows?"}
+# Every function, on small and on crowded data; the first five can draw into axes.
 FIGURES = {
     "graph": lambda **k: plotting.draw_graph(
         FIVE, FIVE.y, edge_values=ALPHA[:, 0], **k
@@ -84,6 +95,10 @@ FIGURES = {
         torch.rand(5, 5), "rows", mask=FIVE.dense_adjacency() > 0, **NAME, **k
     ),
     "neighbourhood": lambda **k: plotting.attention_neighbourhood(FIVE, ALPHA, 2, **k),
+    "scaling": lambda **k: plotting.scaling(
+        COSTS, SIZES, **LABELLED, **SLOPES, **NAME, **k
+    ),
+    "mailboxes": lambda **k: diagrams.mailboxes(FIVE, torch.randn(15, 4), **k),
     "labelled edges": lambda: plotting.draw_graph(FIVE, edge_labels=LABELS),
     "karate club": lambda: plotting.draw_graph(
         KARATE, edge_values=uniform_alpha(KARATE)[:, 0]
@@ -102,6 +117,12 @@ FIGURES = {
     "three models": lambda: plotting.learning_curves(MODELS, **NAME)[0],
     "embedding": lambda: plotting.embedding(POINTS, FIVE.y, **NAME),
     "accuracy": lambda: plotting.accuracy_comparison(RESULTS, PUBLISHED, **NAME),
+    "three sizes": lambda: plotting.scaling(
+        {"one": [1.0, 1.1, 1.2]}, [100, 200, 400], slopes={"N": 1}, **LABELLED, **NAME
+    ),
+    "crowded mailboxes": lambda: diagrams.mailboxes(FULL, 10 * torch.randn(24, 4)),
+    "products": lambda: diagrams.sparse_products(FIVE)[0],
+    "crowded products": lambda: diagrams.sparse_products(FULL, target=7)[1],
 }
 
 
@@ -118,7 +139,7 @@ def test_settings_are_untouched_and_the_title_names_the_graph(kind):
     assert len(plt.get_fignums()) == 1
 
 
-@pytest.mark.parametrize("kind", ["graph", "matrix", "neighbourhood"])
+@pytest.mark.parametrize("kind", list(FIGURES)[:5])
 def test_draws_into_the_axes_it_is_given(kind):
     figure, ax = plt.subplots(figsize=(6, 6))
     assert FIGURES[kind](ax=ax) is ax
@@ -131,7 +152,8 @@ def test_background_is_white_under_a_dark_style(kind):
         ax = FIGURES[kind]()
     assert same_color(ax.figure.get_facecolor(), "white")
     for text in visible_texts(ax.figure):
-        if text not in ax.texts or kind == "accuracy":  # not those on nodes and cells
+        on_nodes_and_cells = text.axes.texts if text.axes else []
+        if text not in on_nodes_and_cells or kind == "accuracy":
             assert luminance(text.get_color()) < 0.2, text.get_text()
 
 
@@ -556,6 +578,76 @@ def test_accuracies_means_and_published_numbers_are_where_they_belong():
     assert ax.get_title(loc="left") == "test accuracy over 1 to 3 seeds"
 
 
+def scaling(results=COSTS, x=SIZES, **options):
+    return plotting.scaling(results, x, **LABELLED, **options)
+
+
+def curves(ax) -> dict:
+    return {line.get_gid(): line for line in ax.lines}
+
+
+def test_costs_are_drawn_where_they_were_measured():
+    ax = scaling(**NAME)
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+    for label, costs in COSTS.items():
+        np.testing.assert_array_equal(curves(ax)[label].get_xdata(), SIZES)
+        wanted = [np.nan if cost is None else cost for cost in costs]
+        np.testing.assert_array_equal(curves(ax)[label].get_ydata(), wanted)
+    looks = [(line.get_color(), line.get_marker()) for line in ax.lines]
+    assert len({c for c, _ in looks}) == len({m for _, m in looks}) == 3
+    legend = ax.get_legend()
+    assert [t.get_text() for t in legend.get_texts()] == list(COSTS)
+    ax.figure.canvas.draw()
+    assert not legend.get_window_extent().overlaps(ax.get_window_extent())
+
+
+def test_panels_can_share_one_legend():
+    figure, panels = plt.subplots(1, 2)
+    other = {label: COSTS["dense"] for label in COSTS}
+    one, two = (
+        curves(scaling(costs, legend=False, ax=ax))
+        for costs, ax in zip((COSTS, other), panels, strict=True)
+    )
+    for label in COSTS:
+        assert one[label].get_color() == two[label].get_color()
+        assert one[label].get_marker() == two[label].get_marker()
+    assert not any(ax.get_legend() for ax in panels)
+
+
+@pytest.mark.parametrize("exponents", [{"N²": 2, "N": 1}, {"flat": 0}, {"1/N": -1}])
+def test_slopes_are_slopes_and_stay_below_the_costs(exponents):
+    ax = scaling(slopes=exponents)
+    lines = {k: np.log(v.get_xydata()) for k, v in curves(ax).items()}
+    for text, exponent in exponents.items():
+        (x0, y0), (x1, y1) = line = lines[f"slope {text}"]
+        assert (y1 - y0) / (x1 - x0) == pytest.approx(exponent)
+        for label in ("dense", "edge list"):
+            costs = lines[label][~np.isnan(lines[label][:, 1])]
+            x = np.linspace(x0, min(x1, costs[-1, 0]), 100)
+            assert (np.interp(x, *line.T) < np.interp(x, *costs.T)).all(), label
+        (note,) = [t for t in ax.texts if t.get_text() == text]
+        np.testing.assert_allclose(np.log(note.xy), line[1])
+
+
+def ticks(axis) -> list[str]:
+    axis.figure.canvas.draw()
+    low, high = axis.get_view_interval()
+    labels = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True)
+    return [t.get_text() for place, t in labels if low <= place <= high]
+
+
+def test_ticks_are_plain_numbers():
+    ax = scaling()
+    assert ticks(ax.xaxis) == ["100", "1,000", "10,000"]
+    assert ticks(ax.yaxis) == ["1", "10"]
+    ax = scaling({"GAT": [3.0, 3.1]}, [2.5, 1000])
+    assert ticks(ax.xaxis) == ["2.5", "1,000"] and ticks(ax.yaxis) == ["1", "2", "5"]
+    ax = scaling({"GAT": [3e-5, 2e-4]}, [1, 2])
+    assert ticks(ax.yaxis) == [r"$5 \cdot 10^{-5}$", "0.0001", "0.0002"]
+    ax = scaling({"GAT": [3e6, 2e7]}, [1, 2])
+    assert ticks(ax.yaxis) == ["5,000,000", "$10^{7}$", r"$2 \cdot 10^{7}$"]
+
+
 # --- refusals -------------------------------------------------------------------
 
 graph, matrix = plotting.draw_graph, plotting.attention_matrix
@@ -595,6 +687,13 @@ NAN = [float("nan")] * 15
         (lambda: accuracy({"GAT": [0.83]}), "multiply fractions by 100"),
         (lambda: accuracy({"GAT": [183.0]}), "between 0 and 100"),
         (lambda: accuracy({"GAT": [83.0]}, {"GCN": (81.5, None)}), "results has GAT"),
+        (lambda: scaling({"GAT": [1]}, [1, 2]), r"results\['GAT'\].*\[2\], got \[1\]"),
+        (lambda: scaling({"GAT": [1, 0]}, [1, 2]), "positive and finite.*got 0;.*None"),
+        (lambda: scaling({"GAT": [np.inf]}, [1]), "positive and finite.*got inf"),
+        (lambda: scaling({"GAT": [None]}, [1]), "no measurement"),
+        (lambda: scaling({}, [1]), "no measurement"),
+        (lambda: scaling({"GAT": [1, 2]}, [2, 1]), r"ascending, got \[2.0, 1.0\]"),
+        (lambda: scaling({"GAT": [1, 2]}, [0, 1]), "x must be positive"),
     ],
 )
 def test_refusals_say_what_was_wrong(call, message):

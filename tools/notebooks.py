@@ -117,13 +117,27 @@ def colab_link(page: str, where: Address) -> str:
     return f"[Open in Colab](https://colab.research.google.com/{blob})"
 
 
-def setup_source(where: Address) -> str:
-    """The first code cell of every notebook."""
+def setup_source(where: Address, dgl: bool = False) -> str:
+    """The first code cell of every notebook; with DGL for those that use it."""
+    if dgl:
+        return f"""\
+from importlib.util import find_spec
+
+if find_spec("gat_course") is None or find_spec("dgl") is None:
+    # On Colab: adds the course and DGL, keeps torch.
+    course = "git+{where.repository}"
+    %pip install -q "gat-course[dgl] @ {{course}}\""""
     return f"""\
 from importlib.util import find_spec
 
 if find_spec("gat_course") is None:  # on Colab: adds the course, keeps torch
     %pip install -q git+{where.repository}"""
+
+
+def uses_dgl(nb: NotebookNode) -> bool:
+    """Whether a notebook's own cells import DGL."""
+    code = (c.source for c in nb.cells if c.cell_type == "code")
+    return any("import_dgl" in source for source in code)
 
 
 def add_header(nb: NotebookNode, page: str, where: Address) -> None:
@@ -139,7 +153,7 @@ def add_header(nb: NotebookNode, page: str, where: Address) -> None:
     index = kinds.index("code") if "code" in kinds else len(kinds)
     if index == len(kinds) or "%pip install" not in nb.cells[index].source:
         nb.cells.insert(index, nbformat.v4.new_code_cell())
-    nb.cells[index].source = setup_source(where)
+    nb.cells[index].source = setup_source(where, uses_dgl(nb))
     nb.cells[index].metadata.tags = ["setup", "hide-input"]
 
 
@@ -195,6 +209,7 @@ def execute(path: Path, allow_synthetic: bool = False) -> dict:
         kernel_manager_class=_kernel_manager(),
         resources={"metadata": {"path": str(path.parent)}},
         store_widget_state=False,
+        coalesce_streams=True,
     )
     environment = {
         **os.environ,
@@ -344,8 +359,9 @@ def _header_problems(nb: NotebookNode, page: str, where: Address) -> list[str]:
     elif lines[1:2] != [link]:
         found.append(f"cell 1: the line after the title must be {link}")
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
-    if not code or code[0].source != setup_source(where):
-        found.append(f"the first code cell must be:\n{setup_source(where)}")
+    setup = setup_source(where, uses_dgl(nb))
+    if not code or code[0].source != setup:
+        found.append(f"the first code cell must be:\n{setup}")
     elif "setup" not in code[0].metadata.get("tags", []):
         found.append("the first code cell must carry the tag `setup`")
     return found
