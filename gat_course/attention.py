@@ -86,7 +86,7 @@ def head_distances(graph: GraphData, alpha: Tensor) -> Tensor:
     r"""Share of a node's attention that differs between two heads (chapter 4).
 
     $\frac12\sum_{j\in\mathcal N(i)}|\alpha_{ij}^{(k)}-\alpha_{ij}^{(l)}|$, the total
-    variation distance, averaged over the nodes with at least two sources.
+    variation distance, averaged over the nodes with at least two incoming edges.
 
     Args:
         graph: the graph.
@@ -94,7 +94,7 @@ def head_distances(graph: GraphData, alpha: Tensor) -> Tensor:
 
     Returns:
         `[K, K]`, from 0 (the heads agree) to 1 (they never look at the same node);
-        NaN if no node has two sources.
+        NaN if no node has two.
     """
     _check(graph, alpha, dims=2)
     gaps = (alpha.unsqueeze(2) - alpha.unsqueeze(1)).abs() / 2  # [E, K, K]

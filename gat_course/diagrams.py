@@ -178,7 +178,7 @@ def sparse_products(
     nodes = np.arange(n)
     here, there = nodes == target, nodes == source
     picked = edges[target]
-    dense = np.ones((n, 3), dtype=bool)
+    dense = np.ones((n, 2), dtype=bool)
 
     # One unit is a cell, y downwards; cells are alike in both panels.
     cell = min(0.46, (_ROOM - 2.3) / (n + 2.9), _ROOM / (n + 9.6))  # inches
@@ -220,7 +220,7 @@ def sparse_products(
         text = f"cell ({target}, {source}):\ns_dst[{target}] + s_src[{source}]"
         _write(above, (n + 2.2, 1.6 + 0.75 * n), text, color=_STRONG, **at)
 
-        second, third = n + 1.2, n + 5.4
+        second, third = n + 1.2, n + 4.4
         _cells(below, "alpha", (0, 0), edges, np.outer(here, picked))
         _cells(below, "Z", (second, 0), dense, picked[:, None] & dense)
         _cells(below, "heads", (third, 0), dense, here[:, None] & dense)
@@ -229,11 +229,11 @@ def sparse_products(
             _write(
                 below, (j + 0.5, target + 0.5), rf"$\alpha_{{{target}{j}}}$", **white
             )
-            _write(below, (second + 1.5, j + 0.5), f"$z_{j}$", **white)
-        names = (r"$\alpha$  [N, N]", "Z  [N, F']", "heads  [N, F']")
-        for middle, text in zip((n / 2, second + 1.5, third + 1.5), names, strict=True):
+            _write(below, (second + 0.5, j + 0.5), f"$z_{j}$", **white)
+        names = (r"$\alpha$ [N, N]", "Z [N, F']", "sum (4) [N, F']")
+        for middle, text in zip((n / 2, second + 1, third + 1), names, strict=True):
             _write(below, (middle, -1.0), text)
-        _write(below, (third + 1.5, target + 0.5), "sum", **white | {"fontsize": 10})
+        _write(below, (third + 0.5, target + 0.5), "sum", **white | {"fontsize": 10})
         _write(below, (n + 0.6, n / 2), "×", fontsize=15)
         _write(below, (third - 0.6, n / 2), "=", fontsize=15)
         inside = ", ".join(map(str, sources))

@@ -187,5 +187,6 @@ def aggregate(
     # One long row per edge: a product without broadcasting is several times faster.
     weights = alpha.unsqueeze(-1).expand(-1, heads, width).flatten(1)  # [E, K * F']
     messages = weights * z.flatten(1).index_select(0, src)
-    total = messages.new_zeros(num_nodes, heads * width).index_add(0, dst, messages)
+    total = messages.new_zeros(num_nodes, heads * width)
+    total = total.index_add(0, dst, messages)
     return total.view(num_nodes, heads, width)

@@ -1,4 +1,4 @@
-"""The graph attention layer, dense (chapter 2) and on the edge list (chapters 5, 9).
+"""The graph attention layer, dense (chapter 2) and on the edge list (chapter 3).
 
 The layers share their parameters' names and shapes, so that one state dict serves them
 and the two of `dgl_layers`. They differ only in how they compute equations (2) to (4).
@@ -203,7 +203,8 @@ class EdgeGATLayer(GATLayer):
         scores = F.leaky_relu(pairs, self.negative_slope)
         alpha = formulas.edge_softmax(scores, dst, graph.num_nodes)
         dropped = dropout(alpha, self.attn_drop, self.training)
-        return formulas.aggregate(dropped, z, src, dst, graph.num_nodes), alpha
+        heads = formulas.aggregate(dropped, z, src, dst, graph.num_nodes)
+        return heads, alpha
 
 
 class UniformGATLayer(GATLayer):

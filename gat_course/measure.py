@@ -16,9 +16,9 @@ def seconds(
 ) -> dict[str, float]:
     """Median time of each call, all of them measured in turns.
 
-    Each call runs once to warm up. Then every round runs each of them once, so that a
-    disturbance of the machine meets all alike. On a GPU a call is timed until the
-    device has finished.
+    In every round each call runs twice, the second time timed: so each finds the caches
+    as it leaves them itself, and a disturbance of the machine meets all alike. On a GPU
+    a call is timed until the device has finished.
 
     Args:
         calls: what to time, by name; called without arguments.
@@ -32,11 +32,10 @@ def seconds(
     """
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}")
-    for call in calls.values():
-        call()
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
+            call()
             _finish()
             start = time.perf_counter()
             call()
@@ -53,19 +52,28 @@ def _finish() -> None:
 def peak_memory(call: Callable[[], object], device: str | torch.device = "cpu") -> int:
     """The most memory that a call's tensors hold at one moment, in bytes.
 
-    What lives before the call does not count; what the call returns does. Only tensors
-    on `device` count. On a CPU each allocation of PyTorch is recorded by its profiler;
-    memory that a library takes without PyTorch is not seen. Run the call once before,
-    so that what it caches does not count.
+    What lives before the call does not count, what the call returns does. Run the call
+    once before, so that what it caches does not count either.
+
+    On a CPU each allocation of PyTorch in this thread is recorded by its profiler.
+    Memory that a library takes without PyTorch is not seen, and recording costs memory
+    itself: keep a call below some 100,000 operations. On a GPU it is PyTorch's own
+    count, from which older tensors that the call frees are missing.
 
     Args:
         call: what to measure; called once, without arguments.
-        device: where its tensors are.
+        device: where its tensors are, a CPU or a CUDA device.
 
     Returns:
         Bytes.
+
+    Raises:
+        ValueError: another kind of device.
+        RuntimeError: a profiler is running already, such as that of another
+            `peak_memory` around this one.
     """
-    if torch.device(device).type == "cuda":
+    kind = torch.device(device).type
+    if kind == "cuda":
         torch.cuda.synchronize(device)
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -73,15 +81,42 @@ def peak_memory(call: Callable[[], object], device: str | torch.device = "cpu") 
         torch.cuda.synchronize(device)
         del result
         return torch.cuda.max_memory_allocated(device) - before
+    if kind != "cpu":
+        raise ValueError(f"memory is measured on a cpu or cuda device, not on {device}")
+    if torch._C._autograd._profiler_enabled():
+        raise RuntimeError("a profiler is running; measure memory outside of it")
     recorder = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
-    with _quiet(), recorder:
+    with _quiet():
+        recorder.start()
+    try:
         result = call()
         del result
-    events = recorder.profiler.kineto_results.events()
-    changes = [e for e in events if e.name() == "[memory]"]
+    finally:
+        with _quiet():
+            recorder.stop()
+    return _peak(recorder.profiler.kineto_results.experimental_event_tree())
+
+
+def _peak(roots: list) -> int:
+    """Highest sum of the allocations in a profiler's event tree, older ones ignored."""
+    changes = []
+    todo = list(roots)
+    while todo:
+        event = todo.pop()
+        todo += event.children
+        kind, extra = event.typed
+        if kind.name == "Allocation" and extra.device.type == "cpu":
+            changes.append((event.start_time_ns, len(changes), extra))
     held = largest = 0
-    for event in sorted(changes, key=lambda e: e.start_ns()):
-        held += event.nbytes()
+    ours = set()
+    for _, _, change in sorted(changes):
+        if change.alloc_size > 0:
+            ours.add(change.ptr)
+        elif change.ptr in ours:
+            ours.discard(change.ptr)
+        else:
+            continue  # a tensor from before the call
+        held += change.alloc_size
         largest = max(largest, held)
     return largest
 
@@ -89,7 +124,8 @@ def peak_memory(call: Callable[[], object], device: str | torch.device = "cpu") 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what the profiler writes about itself off the reader's screen."""
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

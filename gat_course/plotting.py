@@ -284,10 +284,12 @@ def attention_matrix(
             ax.set_yticks(range(rows))
             ax.vlines(np.arange(1, columns) - 0.5, -0.5, rows - 0.5, **_GAP)
             ax.hlines(np.arange(1, rows) - 0.5, -0.5, columns - 0.5, **_GAP)
+            digits = 0 if (shown == shown.round()).all() else 2
             for i, j in np.argwhere(~absent):
                 colour = _text_on(WEIGHT_MAP(norm(values[i, j])))
                 size = 12 if columns <= 7 else 10
-                text = f"{values[i, j].round(2) + 0.0:.2f}".replace("-", "−")
+                text = f"{values[i, j].round(digits) + 0.0:.{digits}f}"
+                text = text.replace("-", "−")
                 _write(ax, (j, i), text, color=colour, fontsize=size)
         else:
             ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -537,7 +539,9 @@ def learning_curves(
         longest = 2
         for m, (model, histories) in enumerate(models.items()):
             colour = _LINE_COLOURS[m % len(_LINE_COLOURS)]
-            mark = {"c": colour, "marker": CLASS_MARKERS[m % len(CLASS_MARKERS)]}
+            mark = {"c": colour}
+            if len(models) > 1:
+                mark["marker"] = CLASS_MARKERS[m % len(CLASS_MARKERS)]
             for panel, attribute, look in (
                 (loss, "train_loss", {"c": colour, "lw": 1.0}),
                 (loss, "val_loss", mark | {"lw": 2.2}),
@@ -729,6 +733,9 @@ def scaling(
                 f"{what} must be positive and finite, got {wrong[0]:g}; pass NaN or "
                 "None where it was not run"
             )
+    for text, slope in (slopes or {}).items():
+        if not math.isfinite(slope):
+            raise ValueError(f"slopes[{text!r}] must be a number, got {slope}")
     if not any((c > 0).any() for c in costs.values()):
         raise ValueError("results holds no measurement: pass {name: [cost, ...]}")
     with _canvas(ax, 4.4) as ax:

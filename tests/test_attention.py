@@ -71,7 +71,7 @@ def test_head_distances_of_equal_opposite_and_shifted_heads():
 
 def test_head_distances_match_sums_over_the_dense_matrices():
     torch.manual_seed(0)
-    src, dst = torch.randint(20, (2, 80)).unique(dim=1)
+    src, dst = torch.randint(20, (2, 25)).unique(dim=1)
     graph = GraphData(num_nodes=20, src=src, dst=dst)
     layer = EdgeGATLayer(5, 3, 4)
     _, alpha = layer(graph, torch.randn(20, 5), return_attention=True)

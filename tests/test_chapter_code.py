@@ -25,6 +25,9 @@ BUILT = {
     "03-message-passing": {
         "UDFGATLayer": "dgl_layers",
         "DGLGATLayer": "dgl_layers",
+        "edge_softmax": "formulas",
+        "aggregate": "formulas",
+        "EdgeGATLayer": "layers",
     },
     "04-heads": {"forward": "layers.GATLayer", "GAT": "models"},
 }

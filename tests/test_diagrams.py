@@ -185,9 +185,9 @@ def test_filled_cells_are_edges_and_highlights_belong_to_the_target(target):
 
     row = np.arange(5)[:, None] == target
     np.testing.assert_array_equal(cells(below, "alpha", 5, 5), edges * (1 + row))
-    picked = 1 + edges[target][:, None].repeat(3, axis=1)
-    np.testing.assert_array_equal(cells(below, "Z", 5, 3), picked)
-    np.testing.assert_array_equal(cells(below, "heads", 5, 3), (1 + row).repeat(3, 1))
+    picked = 1 + edges[target][:, None].repeat(2, axis=1)
+    np.testing.assert_array_equal(cells(below, "Z", 5, 2), picked)
+    np.testing.assert_array_equal(cells(below, "heads", 5, 2), (1 + row).repeat(2, 1))
 
 
 def test_arrows_lead_from_both_terms_into_their_sum():

@@ -41,16 +41,52 @@ def test_what_is_freed_inside_does_not_lower_the_peak(x):
     assert measure.peak_memory(call) == MATRIX
 
 
-def test_gradients_count(x):
+def test_gradients_count_and_a_step_always_costs_the_same(x):
     leaf = x.clone().requires_grad_()
 
-    def call():
-        leaf.grad = None
+    def step():
+        leaf.grad = None  # of the step before: freed here, and not to be counted
         leaf.exp().sum().backward()
 
-    call()
+    step()
     # exp's result is kept for the backward pass, which makes the gradient.
-    assert 2 * MATRIX <= measure.peak_memory(call) < 3.01 * MATRIX
+    peaks = [measure.peak_memory(step) for _ in range(4)]
+    assert peaks == peaks[:1] * 4
+    assert 2 * MATRIX <= peaks[0] < 2.01 * MATRIX
+
+
+def test_a_cache_filled_by_one_measured_call_and_emptied_by_the_next(x):
+    cache = []
+    assert measure.peak_memory(lambda: cache.append(x + x)) == MATRIX
+    assert measure.peak_memory(lambda: [cache.clear(), x + x]) == MATRIX
+
+
+def test_what_cannot_be_measured_is_refused(x):
+    with pytest.raises(RuntimeError, match="measure memory outside of it"):
+        measure.peak_memory(lambda: measure.peak_memory(lambda: x + x))
+    with pytest.raises(ValueError, match="a cpu or cuda device, not on mps"):
+        measure.peak_memory(lambda: x + x, "mps")
+
+
+def test_on_cuda_pytorchs_own_counters_are_used(monkeypatch):
+    done = []
+    for name, value in (
+        ("synchronize", None),
+        ("memory_allocated", 100),
+        ("reset_peak_memory_stats", None),
+        ("max_memory_allocated", 350),
+    ):
+        record = lambda device, name=name, value=value: done.append(name) or value  # noqa: E731
+        monkeypatch.setattr(torch.cuda, name, record)
+    assert measure.peak_memory(lambda: done.append("call"), "cuda") == 250
+    assert done == [
+        "synchronize",
+        "memory_allocated",
+        "reset_peak_memory_stats",
+        "call",
+        "synchronize",
+        "max_memory_allocated",
+    ]
 
 
 def test_a_layers_memory_grows_with_its_edges():
@@ -77,20 +113,33 @@ def test_nothing_is_printed(x, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_calls_are_timed_in_turns_after_a_warm_up():
+def test_what_the_call_itself_writes_is_seen(x, capfd):
+    measure.peak_memory(lambda: os.write(2, b"hello"))
+    assert capfd.readouterr().err == "hello"
+
+
+def test_calls_are_timed_in_turns_each_after_itself():
     order = []
     calls = {name: lambda name=name: order.append(name) for name in "ab"}
     times = measure.seconds(calls, repeats=3)
-    assert order == list("ab" * 4)
+    assert order == list("aabb" * 3)
     assert list(times) == ["a", "b"]
-    assert all(t >= 0 for t in times.values())
+
+
+def test_a_gpu_has_finished_before_the_clock_is_read(monkeypatch):
+    order = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: order.append("finish"))
+    monkeypatch.setattr(time, "perf_counter", lambda: order.append("clock") or 0)
+    measure.seconds({"a": lambda: order.append("call")}, repeats=1)
+    assert order == ["call", "finish", "clock", "call", "finish", "clock"]
 
 
 def test_the_median_leaves_out_a_disturbance(monkeypatch):
-    # Each call takes one unit, the second of the three timed ones ten.
-    clock = iter([0, 1, 10, 20, 30, 31])
+    # The three timed calls take one, ten and two units.
+    clock = iter([0, 1, 10, 20, 30, 32])
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
-    assert measure.seconds({"a": lambda: None}, repeats=3) == {"a": 1}
+    assert measure.seconds({"a": lambda: None}, repeats=3) == {"a": 2}
 
 
 def test_zero_rounds_are_refused():

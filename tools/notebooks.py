@@ -123,8 +123,7 @@ def setup_source(where: Address, dgl: bool = False) -> str:
         return f"""\
 from importlib.util import find_spec
 
-if find_spec("gat_course") is None or find_spec("dgl") is None:
-    # On Colab: adds the course and DGL, keeps torch.
+if find_spec("gat_course") is None:  # on Colab: adds the course and DGL
     course = "git+{where.repository}"
     %pip install -q "gat-course[dgl] @ {{course}}\""""
     return f"""\
@@ -135,9 +134,10 @@ if find_spec("gat_course") is None:  # on Colab: adds the course, keeps torch
 
 
 def uses_dgl(nb: NotebookNode) -> bool:
-    """Whether a notebook's own cells import DGL."""
+    """Whether a notebook's code asks for DGL, by `import_dgl`, its layers or graphs."""
     code = (c.source for c in nb.cells if c.cell_type == "code")
-    return any("import_dgl" in source for source in code)
+    own = (source for source in code if "%pip" not in source)
+    return any(re.search(r"import_dgl|\b(UDF|DGL)GATLayer|\.dgl\(", s) for s in own)
 
 
 def add_header(nb: NotebookNode, page: str, where: Address) -> None:
