@@ -79,6 +79,14 @@ def from_names(pairs, order=dict.fromkeys, once=True, both=True, loops=True):
     return graph.with_self_loops() if loops else graph, names
 
 
+def florence(**changes):
+    def answer(pairs):
+        graph, names = from_names(pairs)
+        return replace(graph, **changes), names
+
+    return answer
+
+
 def softmax_row_by_row(scores, mask, tau):
     out = torch.zeros_like(scores)
     for i in range(len(scores)):
@@ -117,6 +125,12 @@ def buckets(graph):
     degrees, counts = graph.in_degrees.unique(return_counts=True)
     pairs = zip(counts.tolist(), degrees.tolist(), strict=True)
     return [(b, d) for b, d in pairs if d]
+
+
+def with_gaps(graph):
+    """A bucket for every degree up to the largest, empty ones too."""
+    counts = enumerate(graph.in_degrees.bincount().tolist())
+    return [(b, d) for d, b in counts if d] if graph.num_edges else []
 
 
 def all_buckets(graph):
@@ -172,6 +186,12 @@ def own_largest(g, scores):
         g.edata["e"] = scores
         g.update_all(fn.copy_e("e", "m"), fn.max("m", "top"))
         return subtract_then_softmax(g, scores, g.ndata["top"][g.edges()[1]])
+
+
+def own_mean(g, scores):
+    _, dst = g.edges()
+    sums = torch.zeros(g.num_nodes(), 2).index_add(0, dst, scores)
+    return (sums / g.in_degrees().clamp(min=1).unsqueeze(1))[dst]
 
 
 def zeros_for_nan(g, scores):
@@ -290,6 +310,14 @@ def silenced(names=("weight",), part="columns", heads=None, make=copy.deepcopy):
         return new
 
     return without_head
+
+
+def own_weight_only(layer, k):
+    new = copy.copy(layer)
+    new._parameters = dict(layer._parameters)
+    new.weight = torch.nn.Parameter(layer.weight.detach().clone())
+    new.weight.data[:, 2 * k : 2 * k + 2] = 0
+    return new
 
 
 def without_bias(layer, k):
@@ -533,6 +561,9 @@ WRONG = [
     ("3.1", (once_each,), "occurs twice"),
     ("3.1", (lambda g: [(1, 1)],), "it is not [(1, 1)]"),
     ("3.1", (lambda g: [3, 2, 1],), "a list of pairs"),
+    ("3.1", (lambda g: [(2.4, 1), (1, 2), (2, 3)],), "a list of pairs"),
+    ("3.1", (lambda g: [p[::-1] for p in all_buckets(g)[1:]],), "degrees 1 and 3"),
+    ("3.1", (with_gaps,), "degrees 1 and 3"),
     ("3.1", (lambda g: buckets(g) or [(3, 3)],), "without edges"),
     ("3.2", (lambda g, x: mean_of_neighbours(g, x, "sum"),), "This is the sum"),
     ("3.2", (naive_mean,), "isolated node contains NaN"),
@@ -547,6 +578,7 @@ WRONG = [
     ("3.4", (lambda g, e: subtract_then_softmax(g, e, 0),), "nothing was subtracted"),
     ("3.4", (lambda g, e: subtract_then_softmax(g, e, e.max()),), "the whole graph"),
     ("3.4", (zeros_for_nan,), "NaN or zeros"),
+    ("3.4", (lambda g, e: subtract_then_softmax(g, e, own_mean(g, e)),), "far above"),
     ("3.4", (softmax_of_sources,), "around each source"),
     ("3.4", (lambda g, e: torch.softmax(e, 0),), "A weight is off"),
     ("3.5", (lambda g, a: received(g, a, end=1),), "against the edges"),
@@ -595,6 +627,7 @@ WRONG = [
     ("4.3", (lambda a, p: spread(a, p) or math.nan,), "p = 0 the standard deviation"),
     ("4.4", (silenced(make=lambda layer: layer),), "The layer itself was changed"),
     ("4.4", (silenced(make=copy.copy),), "The layer itself was changed"),
+    ("4.4", (own_weight_only,), "shares parameters"),
     ("4.4", (without_bias,), "the bias is silenced, too"),
     ("4.4", (silenced(("weight", "bias"), "all"),), "attention of head 0 changed"),
     ("4.4", (without_residual,), "the residual is silenced, too"),
@@ -641,6 +674,12 @@ WRONG = [
     ("5.2", (partial(from_names, both=False),), "needs its reverse"),
     ("5.2", (partial(from_names, loops=False),), "self-loops are missing"),
     ("5.2", (lambda pairs: from_names(pairs)[0],), "Return two things"),
+    ("5.2", (lambda pairs: from_names(pairs)[::-1],), "should be a GraphData"),
+    ("5.2", (lambda pairs: (from_names(pairs)[0], 4),), "should be a list"),
+    ("5.2", (florence(x=None),), "x should be one-hot"),
+    ("5.2", (florence(x=torch.eye(4).flip(0)),), "x (one-hot, in order) is off"),
+    ("5.2", (florence(num_nodes=5, x=torch.eye(5)),), "make four nodes, not 5"),
+    ("5.2", (florence(src=[0, 1, 2, 3], dst=[0, 1, 2, 3]),), "adjacency matrix is off"),
     ("5.3", (relative_zero,), "return NaN"),
     ("5.3", (attention.entropy,), "The ratio of a node"),
     ("5.4", (lambda g: propagate(g, leak=True),), "a leak"),
