@@ -35,7 +35,7 @@ def import_dgl() -> ModuleType:
     spec = importlib.util.find_spec("dgl")
     if spec is None:
         raise ImportError(
-            "DGL is not installed. Install it with `pip install 'gat-course[dgl]'` "
+            "DGL is not installed. Install it with `pip install dgl packaging pandas` "
             "(Python 3.12 or older), or use EdgeGATLayer, which computes the same "
             "in plain PyTorch."
         )
@@ -51,7 +51,7 @@ def import_dgl() -> ModuleType:
         sys.modules.pop(_GRAPHBOLT, None)
         raise ImportError(
             f"DGL is installed but cannot be imported: {error}. Install what is "
-            "missing with `pip install 'gat-course[dgl]'`, or use EdgeGATLayer, "
+            "missing with `pip install dgl packaging pandas`, or use EdgeGATLayer, "
             "which computes the same in plain PyTorch."
         ) from error
 
