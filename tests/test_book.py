@@ -263,10 +263,12 @@ def test_search_finds_a_chapter(origin, chromium):
         new Promise(done => {
             const started = Date.now();
             const timer = setInterval(() => {
-                const links = [...document.querySelectorAll("#search-results li a")];
-                if (links.length || Date.now() - started > 10000) {
+                // Results come in one by one; this line fills in after the last.
+                const summary = document.querySelector(".search-summary");
+                if (summary?.textContent || Date.now() - started > 30000) {
                     clearInterval(timer);
-                    done(links.map(link => link.getAttribute("href")));
+                    const links = document.querySelectorAll("#search-results li a");
+                    done([...links].map(link => link.getAttribute("href")));
                 }
             }, 50);
         })
