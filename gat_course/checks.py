@@ -737,10 +737,10 @@ def _compare_silenced(
         )
     around = {"bias": before.get("bias", 0), "residual": full - heads(alpha, {0, 1, 2})}
     around["residual"] = around["residual"] - around["bias"]
-    own = torch.zeros_like(full)  # one where head k writes
-    own[:, slice(2 * k, 2 * k + 2) if layer.merge == "concat" else slice(None)] = 1
+    written = torch.zeros_like(full)  # one where head k writes
+    written[:, slice(2 * k, 2 * k + 2) if layer.merge == "concat" else slice(None)] = 1
     for what, part in around.items():
-        if _is(out, expected - own * part) or _is(out, expected - part):
+        if _is(out, expected - written * part) or _is(out, expected - part):
             raise _Wrong(f"{case}: the {what} is silenced, too. It belongs to no head.")
     _close(out, expected, f"{case}: the output")
 

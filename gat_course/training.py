@@ -37,7 +37,7 @@ class History:
     """What `fit` recorded: one entry per epoch, losses in nats, accuracy in percent.
 
     `train_loss` is measured with dropout on, during the step; the validation values
-    with dropout off, after it. `best_epoch` is the epoch whose weights were kept.
+    with dropout off, after it. `best_epoch` is the epoch whose parameters were kept.
     """
 
     train_loss: list[float] = field(default_factory=list)
@@ -86,12 +86,12 @@ def fit(
     patience: int | None = 100,
     progress: bool = True,
 ) -> History:
-    """Train by the GAT paper's protocol; leaves the best weights in `model`.
+    """Train by the GAT paper's protocol; leaves the best parameters in `model`.
 
     The model comes back in evaluation mode, dropout off.
 
     After each epoch validation loss and accuracy are measured. Training stops when
-    neither has reached its best value for `patience` epochs; weights are kept
+    neither has reached its best value for `patience` epochs; parameters are kept
     whenever both have.
 
     Args:
@@ -101,7 +101,7 @@ def fit(
         weight_decay: weight of the L2 penalty inside Adam's gradient.
         max_epochs: stop after so many epochs in any case.
         patience: epochs without a new best; None trains `max_epochs` epochs and
-            keeps the last weights.
+            keeps the last parameters.
         progress: show a progress bar.
 
     Returns:
@@ -110,7 +110,7 @@ def fit(
     Raises:
         ValueError: features, labels or masks are missing or select no node.
         FloatingPointError: a loss became NaN or infinite; the message names the
-            epoch. With `patience`, `model` then holds the best weights so far.
+            epoch. With `patience`, `model` then holds the best parameters so far.
 
     Source: Veličković et al., ICLR 2018, section 3.3, and its published code.
     """
@@ -128,7 +128,7 @@ def fit(
     labels = graph.y[graph.train_mask]
     history = History()
     best_loss, best_accuracy, waited = float("inf"), -1.0, 0
-    best_weights = None
+    best_parameters = None
     start = time.perf_counter()
     bar = tqdm(
         range(max_epochs), unit="epoch", leave=False, disable=None if progress else True
@@ -154,7 +154,7 @@ def fit(
             reached = val.loss <= best_loss, val.accuracy >= best_accuracy
             if all(reached):
                 history.best_epoch = epoch
-                best_weights = {k: v.clone() for k, v in model.state_dict().items()}
+                best_parameters = {k: v.clone() for k, v in model.state_dict().items()}
             waited = 0 if any(reached) else waited + 1
             best_loss = min(best_loss, val.loss)
             best_accuracy = max(best_accuracy, val.accuracy)
@@ -163,8 +163,8 @@ def fit(
     finally:
         bar.close()
         history.seconds = time.perf_counter() - start
-        if best_weights is not None:
-            model.load_state_dict(best_weights)
+        if best_parameters is not None:
+            model.load_state_dict(best_parameters)
         model.eval()
     return history
 
@@ -231,7 +231,7 @@ def run_seeds(
 
     Args:
         make_model: builds a model; called after the seed is set, so that initial
-            weights and dropout depend on the seed alone.
+            parameters and dropout depend on the seed alone.
         graph: with features, labels and the three masks.
         seeds: the random seeds.
         workers: processes that train side by side, each with one thread; useful on
