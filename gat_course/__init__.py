@@ -26,6 +26,7 @@ _HOME = {
     "GraphData": "graph",
     "DenseGATLayer": "layers",
     "EdgeGATLayer": "layers",
+    "FusedGATLayer": "fused",
     "UniformGATLayer": "layers",
     "UDFGATLayer": "dgl_layers",
     "DGLGATLayer": "dgl_layers",

@@ -27,8 +27,7 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
 
     Source: Srivastava et al., JMLR 2014.
     """
-    if not 0 <= p < 1:
-        raise ValueError(f"the dropout probability must be in [0, 1), got {p}")
+    _require_probability(p)
     if not training or p == 0:
         return x
     if sparse.is_csr(x):
@@ -40,3 +39,36 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     quarters = draws.view(torch.int16)[: x.numel()].view(x.shape)
     kept = quarters >= min(round(p * 2**16) - 2**15, 2**15 - 1)
     return x * (kept.to(x.dtype) / (1 - p))
+
+
+def hashed_mask(number: Tensor, p: float, seed: int) -> Tensor:
+    """Dropout's factors from a hash of each number's place, in any order, at any time.
+
+    The backward pass of chapter 9 needs the forward pass's draws again, in another
+    order and without having kept them.
+
+    Args:
+        number: what is hashed, int32, any shape.
+        p: probability of a zero, in [0, 1).
+        seed: another seed gives other draws; from 0 to 2^31 - 1.
+
+    Returns:
+        Zeros and $1/(1-p)$, float32, in the shape of `number`.
+
+    Raises:
+        ValueError: `p` is not in [0, 1).
+
+    Source: the mixing steps of Appleby's MurmurHash3, 2011.
+    """
+    _require_probability(p)
+    h = number * -1640531535 ^ seed  # products wrap around at 32 bits
+    h = (h ^ h >> 16 & 0xFFFF) * -2048144789
+    h = (h ^ h >> 13 & 0x7FFFF) * -1028477387
+    h = h ^ h >> 16 & 0xFFFF
+    kept = h >= round(p * 2**32) - 2**31
+    return kept.float() / (1 - p)
+
+
+def _require_probability(p: float) -> None:
+    if not 0 <= p < 1:
+        raise ValueError(f"the dropout probability must be in [0, 1), got {p}")

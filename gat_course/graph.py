@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,45 @@ if TYPE_CHECKING:
     import networkx
 
 _MASKS = ("train_mask", "val_mask", "test_mask")
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeOrder:
+    """The edges sorted by one of their ends, as compressed rows (chapter 9).
+
+    Tensors hold 32-bit integers, which sparse products take as they are.
+
+    Args:
+        starts: where each node's edges begin, `[N + 1]`.
+        near: the end that the edges are sorted by, `[E]`, ascending.
+        far: the other end, `[E]`.
+        edge: number of each edge in the graph, `[E]`.
+        kept: what layers derive from it once and keep.
+    """
+
+    starts: Tensor
+    near: Tensor
+    far: Tensor
+    edge: Tensor
+    kept: dict = field(default_factory=dict, repr=False)
+
+    def cuts(self, limit: int) -> list[tuple[int, int, int, int]]:
+        """Cut the nodes into runs with at most `limit` edges, or of a single node.
+
+        Returns:
+            For each run its first node, the node after its last, its first edge and
+            the edge after its last.
+        """
+        if limit not in self.kept:
+            starts = self.starts.tolist()
+            cuts, first = [], 0
+            while first < len(starts) - 1:
+                end = bisect_right(starts, starts[first] + limit) - 1
+                end = max(end, first + 1)
+                cuts.append((first, end, starts[first], starts[end]))
+                first = end
+            self.kept[limit] = cuts
+        return self.kept[limit]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -209,6 +249,28 @@ class GraphData:
         return torch.bincount(self.dst, minlength=self.num_nodes)
 
     @cached_property
+    def by_target(self) -> EdgeOrder:
+        """The edges in their own order, each target's side by side."""
+        edge = torch.arange(self.num_edges, device=self.device)
+        return self._order(self.dst, self.src, edge)
+
+    @cached_property
+    def by_source(self) -> EdgeOrder:
+        """The edges sorted by source: the same graph, read the other way round."""
+        order = torch.argsort(self.src, stable=True)
+        return self._order(self.src[order], self.dst[order], order)
+
+    def _order(self, near: Tensor, far: Tensor, edge: Tensor) -> EdgeOrder:
+        if max(self.num_nodes, self.num_edges) >= 2**31:
+            raise ValueError(
+                f"{self.name} has 2^31 nodes or edges or more, too many for one "
+                "sparse product; take a part of it with subgraph()"
+            )
+        starts = torch.bincount(near, minlength=self.num_nodes).cumsum(0)
+        starts = torch.cat([starts.new_zeros(1), starts])
+        return EdgeOrder(starts.int(), near.int(), far.int(), edge.int())
+
+    @cached_property
     def _adjacency(self) -> Tensor:
         with torch.inference_mode(False):  # the cached matrix must serve training too
             counts = torch.zeros(self.num_nodes, self.num_nodes, device=self.device)
@@ -269,6 +331,46 @@ class GraphData:
             dst=dst[inner],
             name=f"part of {self.name}",
             **{k: None if v is None else v[nodes] for k, v in part.items()},
+        )
+
+    def receptive_field(self, nodes: Tensor, num_hops: int) -> GraphData:
+        r"""What decides the given nodes' outputs after some layers of messages.
+
+        All nodes from which `num_hops` edges or fewer lead to one of `nodes`, and the
+        edges that end within `num_hops - 1` of them. A model of `num_hops` layers
+        computes the same for `nodes` on this part as on the graph; what it computes
+        for the other nodes of the part has no meaning.
+
+        Args:
+            nodes: a bool mask `[N]`.
+            num_hops: number of layers that pass messages, at least 0.
+
+        Returns:
+            The part, its nodes in their old order, with features, labels and masks.
+
+        Raises:
+            ValueError: `nodes` is no mask of this graph or empty, or `num_hops` is
+                negative.
+        """
+        wrong = nodes.dtype != torch.bool or nodes.shape != (self.num_nodes,)
+        if wrong or not bool(nodes.any()):
+            raise ValueError(f"nodes must be a bool mask [{self.num_nodes}], not empty")
+        if num_hops < 0:
+            raise ValueError(f"num_hops must be at least 0, got {num_hops}")
+        inside, within = nodes.clone(), torch.zeros_like(self.dst, dtype=torch.bool)
+        for _ in range(num_hops):
+            within = inside[self.dst]  # edges that end inside
+            inside[self.src[within]] = True
+        kept = inside.nonzero()[:, 0]
+        number = inside.cumsum(0) - 1
+        part = {k: v for k in ("y", *_MASKS) if (v := getattr(self, k)) is not None}
+        return GraphData(
+            num_nodes=len(kept),
+            src=number[self.src[within]],
+            dst=number[self.dst[within]],
+            x=None if self.x is None else sparse.select_rows(self.x, kept),
+            name=f"part of {self.name}",
+            **{k: v[kept] for k, v in part.items()},
         )
 
     def to(self, device: str | torch.device) -> GraphData:

@@ -138,6 +138,13 @@ class GATLayer(nn.Module):
         """
         raise NotImplementedError("use one of the layers derived from GATLayer")
 
+    def aggregate_heads(self, graph: GraphData, z: Tensor) -> Tensor:
+        """The heads of `attend` alone, for a caller who does not want the weights.
+
+        A layer that can do without making them does it here (chapter 9).
+        """
+        return self.attend(graph, z)[0]
+
     def forward(
         self, graph: GraphData, x: Tensor, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
@@ -146,7 +153,10 @@ class GATLayer(nn.Module):
         x = dropout(x, self.feat_drop, self.training)
         z = formulas.transform(x, self.weight)  # [N, K * F']
         z = z.view(-1, self.num_heads, self.out_features)
-        heads, alpha = self.attend(graph, z)  # [N, K, F'], [E, K]
+        if return_attention:
+            heads, alpha = self.attend(graph, z)  # [N, K, F'], [E, K]
+        else:
+            heads = self.aggregate_heads(graph, z)
         out = heads.flatten(1) if self.merge == "concat" else heads.mean(dim=1)
         if self.residual_weight is not None:
             out = out + sparse.matmul(x, self.residual_weight)

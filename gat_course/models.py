@@ -1,6 +1,7 @@
 """Two-layer models for node classification; chapter 5 compares them.
 
-Each is called as `model(graph, x)` and returns one row of logits per node.
+Each is called as `model(graph, x)` and returns one row of logits per node. `num_hops`
+says how far away a node can be that has a part in another's output.
 """
 
 import torch.nn.functional as F
@@ -8,8 +9,9 @@ from torch import Tensor, nn
 
 from gat_course import formulas
 from gat_course.dropout import dropout
+from gat_course.fused import FusedGATLayer
 from gat_course.graph import GraphData
-from gat_course.layers import EdgeGATLayer, GATLayer, GCNLayer, check_input
+from gat_course.layers import GATLayer, GCNLayer, check_input
 
 
 class GAT(nn.Module):
@@ -36,6 +38,8 @@ class GAT(nn.Module):
     Source: Veličković et al., ICLR 2018, section 3.3.
     """
 
+    num_hops = 2  # layers of messages
+
     def __init__(
         self,
         in_features: int,
@@ -46,15 +50,11 @@ class GAT(nn.Module):
         dropout: float = 0.6,
         negative_slope: float = 0.2,
         residual: bool = False,
-        layer: type[GATLayer] = EdgeGATLayer,
+        layer: type[GATLayer] = FusedGATLayer,
     ) -> None:
         super().__init__()
-        shared = {
-            "feat_drop": dropout,
-            "attn_drop": dropout,
-            "negative_slope": negative_slope,
-            "residual": residual,
-        }
+        shared = {"feat_drop": dropout, "attn_drop": dropout}
+        shared |= {"negative_slope": negative_slope, "residual": residual}
         self.layer1 = layer(in_features, hidden, num_heads, "concat", **shared)
         self.layer2 = layer(
             num_heads * hidden, num_classes, out_heads, "mean", **shared
@@ -64,10 +64,12 @@ class GAT(nn.Module):
         self, graph: GraphData, x: Tensor, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, list[Tensor]]:
         """Logits of every node; see the class for shapes."""
+        if not return_attention:
+            h = F.elu(self.layer1(graph, x))  # [N, K * F']
+            return self.layer2(graph, h)
         h, alpha1 = self.layer1(graph, x, return_attention=True)
-        h = F.elu(h)  # [N, K * F']
-        logits, alpha2 = self.layer2(graph, h, return_attention=True)
-        return (logits, [alpha1, alpha2]) if return_attention else logits
+        logits, alpha2 = self.layer2(graph, F.elu(h), return_attention=True)
+        return logits, [alpha1, alpha2]
 
 
 class GCN(nn.Module):
@@ -83,6 +85,8 @@ class GCN(nn.Module):
 
     Source: Kipf and Welling, ICLR 2017.
     """
+
+    num_hops = 3  # its weights ask for the sources' own degrees, one step further
 
     def __init__(
         self,
@@ -111,6 +115,8 @@ class MLP(nn.Module):
 
     Shapes: `x` `[N, F]` to `[N, C]`; the graph is ignored.
     """
+
+    num_hops = 0
 
     def __init__(
         self,

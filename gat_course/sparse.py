@@ -16,6 +16,8 @@ warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta"
 def csr(crow: Tensor, col: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
     """Build a CSR matrix `[N, F]` from its three parts.
 
+    Indices are kept as 32-bit integers, which the products take as they are.
+
     Args:
         crow: where each row starts in `col` and `values`, `[N + 1]`.
         col: column of each stored value, ascending within a row, `[nnz]`.
@@ -29,6 +31,7 @@ def csr(crow: Tensor, col: Tensor, values: Tensor, shape: tuple[int, int]) -> Te
         RuntimeError: the parts do not form a CSR matrix (PyTorch says which rule
             is broken).
     """
+    crow, col = crow.int(), col.int()
     return torch.sparse_csr_tensor(crow, col, values, shape, check_invariants=True)
 
 
@@ -46,6 +49,28 @@ def row_indices(x: Tensor) -> Tensor:
     """The row of each stored value of a CSR matrix, `[nnz]`."""
     rows = torch.arange(x.shape[0], device=x.device)
     return rows.repeat_interleave(x.crow_indices().diff())
+
+
+def select_rows(x: Tensor, rows: Tensor) -> Tensor:
+    """Rows of a dense or CSR matrix, in the given order and in the same layout.
+
+    Args:
+        x: `[N, F]`.
+        rows: their numbers, `[M]`.
+
+    Returns:
+        `[M, F]`.
+    """
+    if not is_csr(x):
+        return x[rows]
+    starts = x.crow_indices().long()
+    length = starts.diff()[rows]  # [M]
+    crow = torch.cat([length.new_zeros(1), length.cumsum(0)])
+    shift = (starts[rows] - crow[:-1]).repeat_interleave(length)
+    places = torch.arange(len(shift), device=x.device) + shift  # [nnz of the rows]
+    return csr(
+        crow, x.col_indices()[places], x.values()[places], (len(rows), x.shape[1])
+    )
 
 
 def with_values(x: Tensor, values: Tensor) -> Tensor:
@@ -86,7 +111,7 @@ class _CSRMatmul(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         values, weight = ctx.saved_tensors
-        row, crow_t, order = _transpose(ctx.x)
+        row, crow_t, row_t, order = _transpose(ctx.x)
         grad_values = grad_weight = None
         if ctx.needs_input_grad[0]:
             columns = ctx.x.col_indices()
@@ -94,8 +119,8 @@ class _CSRMatmul(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             transposed = torch.sparse_csr_tensor(
                 crow_t,
-                row[order],
-                values[order],
+                row_t,
+                values.index_select(0, order),
                 (ctx.x.shape[1], ctx.x.shape[0]),
                 check_invariants=False,
             )
@@ -103,12 +128,13 @@ class _CSRMatmul(torch.autograd.Function):
         return grad_values, grad_weight, None
 
 
-def _transpose(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Row of each stored value, row starts of the transpose, order of its values."""
+def _transpose(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Rows of the stored values; of the transpose: row starts, columns, their order."""
     if not hasattr(x, "_transpose"):
         row = row_indices(x)
         columns = x.col_indices()
         starts = torch.bincount(columns, minlength=x.shape[1]).cumsum(0)
         crow_t = torch.cat([starts.new_zeros(1), starts])
-        x._transpose = row, crow_t, torch.argsort(columns, stable=True)
+        order = torch.argsort(columns, stable=True)
+        x._transpose = row, crow_t, row[order], order
     return x._transpose

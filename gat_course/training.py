@@ -90,6 +90,10 @@ def fit(
 
     The model comes back in evaluation mode, dropout off.
 
+    A model that has `num_hops` computes in each step what its loss looks at, and no
+    more: `graph.receptive_field` of the training and of the validation nodes. It learns
+    the same from that.
+
     After each epoch validation loss and accuracy are measured. Training stops when
     neither has reached its best value for `patience` epochs; parameters are kept
     whenever both have.
@@ -125,6 +129,8 @@ def fit(
     optimizer = torch.optim.Adam(
         model.parameters(), lr=lr, weight_decay=weight_decay, fused=True
     )
+    train_part = _needed(model, graph, graph.train_mask)
+    val_part = _needed(model, graph, graph.val_mask)
     labels = graph.y[graph.train_mask]
     history = History()
     best_loss, best_accuracy, waited = float("inf"), -1.0, 0
@@ -137,13 +143,13 @@ def fit(
         for epoch in bar:
             model.train()
             optimizer.zero_grad()
-            logits = model(graph, graph.x)[graph.train_mask]
+            logits = model(train_part, train_part.x)[train_part.train_mask]
             loss = F.cross_entropy(logits, labels)
             _require_finite(loss.item(), "training", epoch, lr)
             loss.backward()
             optimizer.step()
 
-            val = evaluate(model, graph, graph.val_mask)
+            val = evaluate(model, val_part, val_part.val_mask)
             _require_finite(val.loss, "validation", epoch, lr)
             history.train_loss.append(loss.item())
             history.val_loss.append(val.loss)
@@ -167,6 +173,12 @@ def fit(
             model.load_state_dict(best_parameters)
         model.eval()
     return history
+
+
+def _needed(model: nn.Module, graph: GraphData, mask: Tensor) -> GraphData:
+    """The part of the graph that decides the outputs of `mask`, if it is known."""
+    hops = getattr(model, "num_hops", None)
+    return graph if hops is None else graph.receptive_field(mask, hops)
 
 
 def _require_finite(loss: float, part: str, epoch: int, lr: float) -> None:
@@ -223,7 +235,9 @@ def run_seeds(
     seeds: Iterable[int],
     *,
     workers: int = 1,
+    threads: int | None = None,
     path: str | os.PathLike | None = None,
+    about: Mapping | None = None,
     progress: bool = True,
     **fit_options,
 ) -> Runs:
@@ -234,11 +248,15 @@ def run_seeds(
             parameters and dropout depend on the seed alone.
         graph: with features, labels and the three masks.
         seeds: the random seeds.
-        workers: processes that train side by side, each with one thread; useful on
-            a CPU with several cores. Leave it at 1 on a GPU.
+        workers: processes that train side by side; useful on a CPU with several
+            cores. Leave it at 1 on a GPU.
+        threads: of each run; by default one if there are several workers, else those
+            that PyTorch uses now. With the number fixed, no run depends on `workers`.
         path: a JSON file that receives every finished run at once. Runs found there
             are not repeated, so an interrupted experiment goes on where it stopped.
-        progress: show a progress bar.
+        about: what else the file at `path` says of the experiment, plain values by
+            name. They must not differ either, except for "command".
+        progress: show a progress bar; it counts the runs found in `path` as well.
         **fit_options: handed to `fit`.
 
     Returns:
@@ -247,13 +265,14 @@ def run_seeds(
 
     Raises:
         ValueError: no seeds or a seed twice, no workers, labels or masks are
-            missing, or `path` holds runs of another model, other data or options.
+            missing, or `path` holds runs of another model, other data or options,
+            or says otherwise than `about`.
         FloatingPointError: a run diverged; the finished runs are in `path`, and in
             the error's attribute `finished`.
     """
     seeds = _distinct(seeds)
     _require_labels(graph, graph.test_mask, "test_mask")
-    about = _describe(make_model, graph, fit_options) if path else {}
+    about = _describe(make_model, graph, fit_options, about or {}) if path else {}
     finished = {run.seed: run for run in _read_runs(path, about)} if path else {}
     tasks = [
         ("", make_model, graph, seed, fit_options)
@@ -264,12 +283,13 @@ def run_seeds(
     def keep(_: str, run: Run) -> None:
         finished[run.seed] = run
         if path:
-            _write_runs(path, about, finished.values())
+            _write_runs(path, about, [finished[seed] for seed in sorted(finished)])
 
     def in_order() -> Runs:
         return Runs(finished[seed] for seed in seeds if seed in finished)
 
-    _train_all(tasks, keep, in_order, workers, progress)
+    found = len(seeds) - len(tasks)
+    _train_all(tasks, keep, in_order, workers, progress, threads, found)
     return in_order()
 
 
@@ -340,20 +360,36 @@ def _train_all(
     finished: Callable,
     workers: int,
     progress: bool,
+    threads: int | None = None,
+    found: int = 0,
 ) -> None:
-    """Run all tasks on the workers and hand each finished run to `keep`."""
+    """Run all tasks on the workers and hand each finished run to `keep`.
+
+    `found` runs more were finished before; the progress bar counts them.
+    """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
-    threads = 1 if workers > 1 else torch.get_num_threads()
+    threads_before = torch.get_num_threads()
+    if threads is None:
+        threads = 1 if workers > 1 else threads_before
     jobs = Parallel(n_jobs=workers, return_as="generator_unordered")(
         delayed(_run_one)(*task, threads) for task in tasks
     )
     disable = None if progress else True
     done = 0
-    with tqdm(total=len(tasks), unit="run", leave=False, disable=disable) as bar:
+    bar = tqdm(
+        total=found + len(tasks),
+        initial=found,
+        unit="run",
+        leave=False,
+        disable=disable,
+    )
+    with bar:
         try:
             for name, run in jobs:
                 keep(name, run)
@@ -369,6 +405,8 @@ def _train_all(
         except FloatingPointError as error:
             error.finished = finished()
             raise
+        finally:
+            torch.set_num_threads(threads_before)
 
 
 def _run_one(
@@ -396,8 +434,8 @@ def _run_one(
     return name, run
 
 
-def _describe(make_model, graph: GraphData, fit_options: dict) -> dict:
-    """What decides a run besides its seed: model, data, and all options of `fit`."""
+def _describe(make_model, graph: GraphData, fit_options: dict, more: Mapping) -> dict:
+    """What decides a run besides its seed: model, data, options of `fit`, `more`."""
     parameters = inspect.signature(fit).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
     options = {**defaults, **fit_options}
@@ -415,12 +453,14 @@ def _describe(make_model, graph: GraphData, fit_options: dict) -> dict:
         "graph": repr(graph),
         "data": checksum.hexdigest(),
         "options": options,
+        **more,
     }
     try:
         return json.loads(json.dumps(about))
     except TypeError as error:
         raise ValueError(
-            f"with path, options must be plain numbers: {options} ({error})"
+            "with path, options must be plain numbers, and what is in about plain "
+            f"values: {options}, {dict(more)} ({error})"
         ) from error
 
 
@@ -428,15 +468,10 @@ def _read_runs(path: str | os.PathLike, about: dict) -> Sequence[Run]:
     path = Path(path)
     if not path.exists():
         return []
-    try:
-        stored = json.loads(path.read_text())
-        found, runs = stored["about"], [Run(**run) for run in stored["runs"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is not a file of runs ({error}); move it away or choose another "
-            "path"
-        ) from error
-    different = [key for key in about if found.get(key) != about[key]]
+    found, runs = read_file(path)
+    different = [
+        key for key in about if key != "command" and found.get(key) != about[key]
+    ]
     if different:
         raise ValueError(
             f"{path} holds runs of another experiment: its {', '.join(different)} "
@@ -444,6 +479,26 @@ def _read_runs(path: str | os.PathLike, about: dict) -> Sequence[Run]:
             f"{about[different[0]]!r}). Choose another path"
         )
     return runs
+
+
+def read_file(path: str | os.PathLike) -> tuple[dict, Runs]:
+    """What `run_seeds` wrote to `path`.
+
+    Returns:
+        What the file says of the experiment, and its `Runs`, in order of their seeds.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a file of runs.
+    """
+    try:
+        stored = json.loads(Path(path).read_text(encoding="utf-8"))
+        return stored["about"], Runs(Run(**run) for run in stored["runs"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is not a file of runs ({error}); move it away or choose another "
+            "path"
+        ) from error
 
 
 def _write_runs(path: str | os.PathLike, about: dict, runs: Iterable[Run]) -> None:

@@ -181,3 +181,80 @@ def test_a_graph_without_edges_needs_its_size():
         GraphData.from_edges([], [])
     assert GraphData.from_edges([], [], 2).num_edges == 0
     assert GraphData.from_edges([], [], x=torch.ones(4, 1)).num_nodes == 4
+
+
+@pytest.mark.parametrize("num_hops", [0, 1, 2, 3])
+def test_a_receptive_field_holds_what_leads_to_its_nodes(num_hops):
+    generator = torch.Generator().manual_seed(num_hops)
+    ends = torch.randint(0, 40, (2, 90), generator=generator)
+    x = sparse_features(40, generator)
+    graph = GraphData.from_edges(*ends, 40, x=x, y=torch.arange(40))
+    mask = torch.zeros(40, dtype=torch.bool)
+    mask[[3, 8, 21]] = True
+    part = graph.receptive_field(mask, num_hops)
+    # networkx walks backwards along the edges and stops after num_hops steps.
+    backwards = graph.networkx().reverse()
+    distance = {}
+    for node in (3, 8, 21):
+        lengths = nx.single_source_shortest_path_length(backwards, node, num_hops)
+        for other, length in lengths.items():
+            distance[other] = min(length, distance.get(other, length))
+    assert part.y.tolist() == sorted(distance)
+    edges = [
+        (s, d)
+        for s, d in zip(graph.src.tolist(), graph.dst.tolist(), strict=True)
+        if distance.get(d, num_hops) < num_hops
+    ]
+    names = part.y.tolist()
+    found = [
+        (names[s], names[d])
+        for s, d in zip(part.src.tolist(), part.dst.tolist(), strict=True)
+    ]
+    assert sorted(found) == sorted(edges)
+    assert torch.equal(part.x.to_dense(), x.to_dense()[part.y])
+
+
+def sparse_features(num_nodes, generator):
+    dense = torch.rand(num_nodes, 7, generator=generator)
+    dense = dense * (dense > 0.7)  # most are zero, some whole rows too
+    csr = dense.to_sparse_csr()
+    return sparse.csr(csr.crow_indices(), csr.col_indices(), csr.values(), dense.shape)
+
+
+def test_a_receptive_field_refuses_what_is_no_mask():
+    graph = GraphData.from_edges([0], [1], 3)
+    for wrong in (torch.tensor([0, 1]), torch.zeros(3, dtype=torch.bool)):
+        with pytest.raises(ValueError, match="bool mask"):
+            graph.receptive_field(wrong, 2)
+    with pytest.raises(ValueError, match="num_hops must be at least 0"):
+        graph.receptive_field(torch.ones(3, dtype=torch.bool), -1)
+
+
+def test_edge_orders_list_every_edge_from_both_ends():
+    ends = torch.randint(0, 9, (2, 40), generator=torch.Generator().manual_seed(0))
+    graph = GraphData.from_edges(*ends, 9)
+    for order, near, far in (
+        (graph.by_target, graph.dst, graph.src),
+        (graph.by_source, graph.src, graph.dst),
+    ):
+        edge = order.edge.long()
+        assert sorted(edge.tolist()) == list(range(40))
+        assert torch.equal(order.near.long(), near[edge])
+        assert torch.equal(order.far.long(), far[edge])
+        assert bool((order.near.diff() >= 0).all())
+        assert torch.equal(
+            order.starts.diff().long(), torch.bincount(near, minlength=9)
+        )
+
+
+@pytest.mark.parametrize("limit", [1, 5, 100])
+def test_cuts_cover_all_nodes_once_and_keep_the_limit(limit):
+    ends = torch.randint(0, 9, (2, 40), generator=torch.Generator().manual_seed(0))
+    order = GraphData.from_edges(*ends, 12).by_target
+    cuts = order.cuts(limit)
+    starts = order.starts.tolist()
+    assert [c[0] for c in cuts] == [0, *(c[1] for c in cuts[:-1])]
+    assert cuts[-1][1] == 12 and cuts[-1][3] == 40
+    for first, end, lo, hi in cuts:
+        assert (lo, hi) == (starts[first], starts[end])
+        assert hi - lo <= limit or end - first == 1

@@ -10,7 +10,7 @@ import torch
 import gat_course
 from gat_course import GraphData, sparse
 
-PURE = ["DenseGATLayer", "EdgeGATLayer"]
+PURE = ["DenseGATLayer", "EdgeGATLayer", "FusedGATLayer"]
 DGL = ["UDFGATLayer", "DGLGATLayer"]
 ALL = PURE + DGL
 

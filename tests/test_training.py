@@ -1,5 +1,6 @@
 """Training: the early stopping rule, what is kept, what is refused."""
 
+import copy
 import dataclasses
 import json
 import math
@@ -15,6 +16,7 @@ from gat_course import (
     GCN,
     MLP,
     GraphData,
+    UniformGATLayer,
     compare,
     evaluate,
     fit,
@@ -134,6 +136,37 @@ def test_every_model_learns_what_can_be_learned(make):
     fit(model, graph, lr=0.01, max_epochs=200, progress=False)
     assert evaluate(model, graph, graph.train_mask).loss < before / 2
     assert evaluate(model, graph, graph.test_mask).accuracy >= 80
+
+
+@pytest.mark.parametrize(
+    "make",
+    [GAT, GCN, MLP, partial(GAT, layer=UniformGATLayer), partial(GAT, residual=True)],
+)
+def test_what_the_loss_does_not_look_at_makes_no_difference(make):
+    generator = torch.Generator().manual_seed(0)
+    src, dst = torch.randint(0, 60, (2, 80), generator=generator)
+    index = torch.arange(60)
+    graph = GraphData.from_edges(
+        src,
+        dst,
+        undirected=True,
+        x=torch.randn(60, 5, generator=generator),
+        y=index % 3,
+        train_mask=index < 4,
+        val_mask=(index >= 4) & (index < 10),
+    ).with_self_loops()
+    torch.manual_seed(0)
+    whole = make(5, 3, hidden=4, dropout=0.0).double()
+    part = copy.deepcopy(whole)
+    assert graph.receptive_field(graph.train_mask, part.num_hops).num_nodes < 60
+    whole.num_hops = None  # computes everything in every step
+    graph = dataclasses.replace(graph, x=graph.x.double())
+    options = {"patience": None, "max_epochs": 30, "lr": 0.02, "progress": False}
+    histories = [fit(model, graph, **options) for model in (whole, part)]
+    assert histories[1].train_loss == pytest.approx(histories[0].train_loss)
+    assert histories[1].val_loss == pytest.approx(histories[0].val_loss)
+    for a, b in zip(whole.parameters(), part.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
 
 
 def test_evaluate_equals_a_count_by_hand_and_restores_the_mode():

@@ -1,0 +1,267 @@
+r"""Graph attention in chunks of edges, the fastest layer here (chapter 9 builds it).
+
+Equations (2) to (4) for some thousand edges at a time. The weights of a chunk are used
+and forgotten; the backward pass makes them again from two numbers per node and head,
+the largest score and the sum of the exponentials. Fused attention does the same for
+sequences (Dao et al., NeurIPS 2022).
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gat_course.dropout import hashed_mask
+from gat_course.graph import EdgeOrder, GraphData
+from gat_course.layers import EdgeGATLayer
+
+leaky_relu_backward = torch.ops.aten.leaky_relu_backward
+
+# Numbers (edges × heads) in a chunk: few for a CPU's caches, many for a GPU's cores.
+CHUNK = {"cpu": 2**18, "cuda": 2**25}
+
+
+class Chunk(NamedTuple):
+    r"""Some nodes with all their edges on one side, once for each head.
+
+    The K heads are K copies of the graph: head $k$ of node $i$ is node $iK+k$ there.
+    M edges in a chunk of n nodes give $KM$ entries, those of head 0 first.
+
+    Args:
+        nodes: which nodes, a slice.
+        near: the chunk's end of each entry, `[K·M]`.
+        far: the other end, `[K·M]`.
+        starts: where each node's entries begin, `[K·n + 1]`.
+        number: the entry's own number, for its random draw, `[K·M]`.
+        place: 0, 1, 2, …, `[K·M]`.
+    """
+
+    nodes: slice
+    near: Tensor
+    far: Tensor
+    starts: Tensor
+    number: Tensor
+    place: Tensor
+
+
+def chunks(order: EdgeOrder, num_heads: int) -> Iterable[Chunk]:
+    """Cut the edges into chunks; a graph that fits into one keeps it.
+
+    Args:
+        order: the edges, sorted by one end.
+        num_heads: $K$.
+    """
+    limit = max(CHUNK[order.starts.device.type] // num_heads, 1)
+    cuts = [cut for cut in order.cuts(limit) if cut[2] < cut[3]]
+    if len(cuts) > 1:
+        return (_chunk(order, num_heads, *cut) for cut in cuts)
+    if ("chunk", num_heads) not in order.kept:
+        order.kept["chunk", num_heads] = [
+            _chunk(order, num_heads, *cut) for cut in cuts
+        ]
+    return order.kept["chunk", num_heads]
+
+
+def _chunk(
+    order: EdgeOrder, num_heads: int, first: int, end: int, lo: int, hi: int
+) -> Chunk:
+    device = order.starts.device
+    head = torch.arange(num_heads, dtype=torch.int32, device=device).unsqueeze(1)
+    near, far, number = (
+        (ends[lo:hi] * num_heads + head).flatten()
+        for ends in (order.near, order.far, order.edge)
+    )
+    starts = (order.starts[first:end] - lo + head * (hi - lo)).flatten()
+    starts = torch.cat([starts, starts.new_full((1,), near.numel())])
+    place = torch.arange(near.numel(), dtype=torch.int32, device=device)
+    return Chunk(slice(first, end), near, far, starts, number, place)
+
+
+def matrix(chunk: Chunk, values: Tensor, columns: Tensor, width: int) -> Tensor:
+    """A sparse matrix `[K·n, width]` with one value for each entry of the chunk."""
+    return torch.sparse_csr_tensor(
+        chunk.starts,
+        columns,
+        values,
+        (len(chunk.starts) - 1, width),
+        check_invariants=False,
+    )
+
+
+def row_sums(chunk: Chunk, values: Tensor) -> Tensor:
+    """Sum over the entries of each node and head, `[K·n]`."""
+    ones = torch.ones_like(values)
+    return matrix(chunk, values, chunk.place, len(values)) @ ones
+
+
+def row_maxima(chunk: Chunk, values: Tensor) -> Tensor:
+    """Largest entry of each node and head, `[K·n]`; −∞ where there is none."""
+    return torch.segment_reduce(
+        values, "max", offsets=chunk.starts, axis=0, unsafe=True
+    )
+
+
+def by_node(values: Tensor, num_heads: int) -> Tensor:
+    """Turn a chunk's results, head by head `[K·n, ...]`, into `[n, K, ...]`."""
+    return values.view(num_heads, -1, *values.shape[1:]).transpose(0, 1)
+
+
+def attend_in_chunks(
+    graph: GraphData,
+    z: Tensor,
+    s_dst: Tensor,
+    s_src: Tensor,
+    negative_slope: float,
+    p: float,
+    seed: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Equations (2) to (4), chunk by chunk, in the order of the targets.
+
+    Args:
+        graph: $N$ nodes.
+        z: transformed features, `[N, K, F']`.
+        s_dst: each node's score as a target, `[N, K]`.
+        s_src: each node's score as a source, `[N, K]`.
+        negative_slope: slope of LeakyReLU below zero.
+        p: dropout probability of the weights.
+        seed: decides what is dropped, below 2^31.
+
+    Returns:
+        The heads `[N, K, F']`; largest score and sum of the exponentials of each
+        target, `[N, K]`. A node without edges gets zeros and the sum 1.
+    """
+    heads, width = z.shape[1:]
+    rows = z.view(-1, width)  # [N * K, F']
+    out = torch.zeros_like(z)
+    largest, total = torch.zeros_like(s_dst), torch.ones_like(s_dst)
+    for chunk in chunks(graph.by_target, heads):
+        nodes, dst, src = chunk.nodes, chunk.near, chunk.far
+        pairs = s_dst.view(-1).index_select(0, dst)
+        pairs += s_src.view(-1).index_select(0, src)
+        scores = F.leaky_relu(pairs, negative_slope)
+        largest[nodes] = by_node(row_maxima(chunk, scores), heads)
+        scores -= largest.view(-1).index_select(0, dst)
+        weights = scores.exp_()
+        total[nodes] = by_node(row_sums(chunk, weights), heads)
+        total[nodes] += total[nodes] == 0  # a node without edges
+        if p > 0:
+            weights *= hashed_mask(chunk.number, p, seed)
+        sums = matrix(chunk, weights, src, len(rows)) @ rows
+        torch.div(by_node(sums, heads), total[nodes].unsqueeze(-1), out=out[nodes])
+    return out, largest, total
+
+
+def gradients_in_chunks(
+    graph: GraphData,
+    z: Tensor,
+    s_dst: Tensor,
+    s_src: Tensor,
+    negative_slope: float,
+    p: float,
+    seed: int,
+    kept: tuple[Tensor, Tensor, Tensor],
+    grad: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    r"""The gradient of `attend_in_chunks`, in the order of the sources.
+
+    With $g_i$ the gradient of target $i$'s result $o_i$ and without dropout,
+
+    $$\frac{\partial L}{\partial z_j}=\sum_i\alpha_{ij}\,g_i,\qquad
+    \frac{\partial L}{\partial e_{ij}}
+    =\alpha_{ij}\,(g_i^\top z_j - g_i^\top o_i)$$
+
+    Args:
+        graph: and the following six: as `attend_in_chunks` got them.
+        kept: what it returned.
+        grad: $g$, `[N, K, F']`.
+
+    Returns:
+        Gradients of `z`, `s_dst` and `s_src`.
+    """
+    out, largest, total = kept
+    heads, width = z.shape[1:]
+    rows = grad.contiguous().view(-1, width)  # [N * K, F']
+    mean = (rows.view_as(out) * out).sum(dim=-1).view(-1)  # [N * K]
+    scale = total.reciprocal().view(-1)
+    grad_z = torch.zeros_like(z)
+    grad_dst, grad_src = torch.zeros_like(s_dst), torch.zeros_like(s_src)
+    for chunk in chunks(graph.by_source, heads):
+        nodes, src, dst = chunk.nodes, chunk.near, chunk.far
+        pairs = s_dst.view(-1).index_select(0, dst)
+        pairs += s_src.view(-1).index_select(0, src)
+        scores = F.leaky_relu(pairs, negative_slope)
+        scores -= largest.view(-1).index_select(0, dst)
+        alpha = scores.exp_() * scale.index_select(0, dst)
+        mask = hashed_mask(chunk.number, p, seed) if p > 0 else 1
+        weights = matrix(chunk, alpha * mask, dst, len(rows))
+        grad_z[nodes] = by_node(weights @ rows, heads)
+        own = z[nodes].transpose(0, 1).reshape(-1, width)  # [K * n, F']
+        products = torch.sparse.sampled_addmm(weights, own, rows.t(), beta=0)
+        grad_e = products.values() * mask
+        grad_e -= mean.index_select(0, dst)
+        grad_e *= alpha
+        grad_e = leaky_relu_backward(grad_e, pairs, negative_slope, False)
+        grad_src[nodes] = by_node(row_sums(chunk, grad_e), heads)
+        grad_dst.view(-1).index_add_(0, dst, grad_e)
+    return grad_z, grad_dst, grad_src
+
+
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, z, s_dst, s_src, graph, *options):
+        result = attend_in_chunks(graph, z, s_dst, s_src, *options)
+        ctx.save_for_backward(z, s_dst, s_src, *result)
+        ctx.graph, ctx.options = graph, options
+        return result[0]
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        z, s_dst, s_src, *kept = ctx.saved_tensors
+        gradients = gradients_in_chunks(
+            ctx.graph, z, s_dst, s_src, *ctx.options, kept, grad
+        )
+        return *gradients, None, None, None, None
+
+
+class FusedGATLayer(EdgeGATLayer):
+    r"""`EdgeGATLayer` for speed and size: the weights are never all there at once.
+
+    Beside the features of the nodes it needs memory for one chunk of edges, however
+    many edges the graph has. Asked for the weights (`return_attention=True`) it
+    computes as `EdgeGATLayer` does. Its gradients cannot be differentiated again.
+
+    Arguments and shapes: see `GATLayer`. Under autocast it computes in float32. Raises
+    ValueError on a device that is neither a CPU nor a CUDA device.
+    """
+
+    def aggregate_heads(self, graph: GraphData, z: Tensor) -> Tensor:
+        """Equations (2) to (4) in chunks; see `GATLayer.aggregate_heads`."""
+        if z.device.type not in CHUNK:
+            raise ValueError(
+                f"FusedGATLayer runs on {' and '.join(CHUNK)}, not on {z.device}: use "
+                "EdgeGATLayer there"
+            )
+        with torch.autocast(z.device.type, enabled=False):
+            z = z.to(self.att_dst.dtype)
+            # Both scores of all heads in one product: a head's vectors fill its own
+            # rows of the table, the other rows of its two columns are zero.
+            own = torch.eye(self.num_heads, dtype=z.dtype, device=z.device)
+            vectors = torch.stack([self.att_dst, self.att_src], dim=-1)  # [K, F', 2]
+            table = vectors.unsqueeze(-1) * own[:, None, None]  # [K, F', 2, K]
+            scores = z.flatten(1) @ table.flatten(0, 1).flatten(1)  # [N, 2 K]
+            s_dst, s_src = scores.chunk(2, dim=1)
+            # Sparse products are several times slower unless rows fill vectors of 8.
+            spare = -self.out_features % 8
+            heads = _Attention.apply(
+                F.pad(z, (0, spare)) if spare else z,
+                s_dst.contiguous(),
+                s_src.contiguous(),
+                graph,
+                self.negative_slope,
+                self.attn_drop if self.training else 0.0,
+                int(torch.randint(2**31, ())),
+            )
+            return heads[..., : self.out_features] if spare else heads
