@@ -11,13 +11,16 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "attention",
+    "bench",
     "checks",
     "datasets",
     "dgl_compat",
     "diagrams",
     "formulas",
+    "fused",
     "measure",
     "plotting",
+    "reproduce",
     "sparse",
     "synthetic",
     "training",

@@ -1,9 +1,9 @@
 r"""Graph attention in chunks of edges, the fastest layer here (chapter 9 builds it).
 
 Equations (2) to (4) for some thousand edges at a time. The weights of a chunk are used
-and forgotten; the backward pass makes them again from two numbers per node and head,
-the largest score and the sum of the exponentials. Fused attention does the same for
-sequences (Dao et al., NeurIPS 2022).
+and forgotten; the backward pass makes them again from one number per node and head,
+the logarithm of its summed exponentials. Fused attention does the same for sequences
+(Dao et al., NeurIPS 2022).
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from gat_course.layers import EdgeGATLayer
 leaky_relu_backward = torch.ops.aten.leaky_relu_backward
 
 # Numbers (edges × heads) in a chunk: few for a CPU's caches, many for a GPU's cores.
-CHUNK = {"cpu": 2**18, "cuda": 2**25}
+CHUNK = {"cpu": 2**17, "cuda": 2**25}
 
 
 class Chunk(NamedTuple):
@@ -116,7 +116,7 @@ def attend_in_chunks(
     negative_slope: float,
     p: float,
     seed: int,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     """Equations (2) to (4), chunk by chunk, in the order of the targets.
 
     Args:
@@ -129,13 +129,13 @@ def attend_in_chunks(
         seed: decides what is dropped, below 2^31.
 
     Returns:
-        The heads `[N, K, F']`; largest score and sum of the exponentials of each
-        target, `[N, K]`. A node without edges gets zeros and the sum 1.
+        The heads `[N, K, F']` and of each target the logarithm of its summed
+        exponentials, `[N, K]`. A node without edges gets zeros.
     """
     heads, width = z.shape[1:]
     rows = z.view(-1, width)  # [N * K, F']
     out = torch.zeros_like(z)
-    largest, total = torch.zeros_like(s_dst), torch.ones_like(s_dst)
+    largest, log_sum = torch.zeros_like(s_dst), torch.zeros_like(s_dst)
     for chunk in chunks(graph.by_target, heads):
         nodes, dst, src = chunk.nodes, chunk.near, chunk.far
         pairs = s_dst.view(-1).index_select(0, dst)
@@ -144,13 +144,14 @@ def attend_in_chunks(
         largest[nodes] = by_node(row_maxima(chunk, scores), heads)
         scores -= largest.view(-1).index_select(0, dst)
         weights = scores.exp_()
-        total[nodes] = by_node(row_sums(chunk, weights), heads)
-        total[nodes] += total[nodes] == 0  # a node without edges
+        total = by_node(row_sums(chunk, weights), heads)  # [n, K]
+        total = total + (total == 0)  # a node without edges
+        log_sum[nodes] = largest[nodes] + total.log()
         if p > 0:
             weights *= hashed_mask(chunk.number, p, seed)
         sums = matrix(chunk, weights, src, len(rows)) @ rows
-        torch.div(by_node(sums, heads), total[nodes].unsqueeze(-1), out=out[nodes])
-    return out, largest, total
+        torch.div(by_node(sums, heads), total.unsqueeze(-1), out=out[nodes])
+    return out, log_sum
 
 
 def gradients_in_chunks(
@@ -161,7 +162,7 @@ def gradients_in_chunks(
     negative_slope: float,
     p: float,
     seed: int,
-    kept: tuple[Tensor, Tensor, Tensor],
+    kept: tuple[Tensor, Tensor],
     grad: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     r"""The gradient of `attend_in_chunks`, in the order of the sources.
@@ -180,11 +181,10 @@ def gradients_in_chunks(
     Returns:
         Gradients of `z`, `s_dst` and `s_src`.
     """
-    out, largest, total = kept
+    out, log_sum = kept
     heads, width = z.shape[1:]
     rows = grad.contiguous().view(-1, width)  # [N * K, F']
     mean = (rows.view_as(out) * out).sum(dim=-1).view(-1)  # [N * K]
-    scale = total.reciprocal().view(-1)
     grad_z = torch.zeros_like(z)
     grad_dst, grad_src = torch.zeros_like(s_dst), torch.zeros_like(s_src)
     for chunk in chunks(graph.by_source, heads):
@@ -192,8 +192,8 @@ def gradients_in_chunks(
         pairs = s_dst.view(-1).index_select(0, dst)
         pairs += s_src.view(-1).index_select(0, src)
         scores = F.leaky_relu(pairs, negative_slope)
-        scores -= largest.view(-1).index_select(0, dst)
-        alpha = scores.exp_() * scale.index_select(0, dst)
+        scores -= log_sum.view(-1).index_select(0, dst)
+        alpha = scores.exp_()
         mask = hashed_mask(chunk.number, p, seed) if p > 0 else 1
         weights = matrix(chunk, alpha * mask, dst, len(rows))
         grad_z[nodes] = by_node(weights @ rows, heads)

@@ -7,12 +7,15 @@ import hashlib
 import inspect
 import json
 import math
+import multiprocessing
 import os
+import signal
 import statistics
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -378,7 +381,7 @@ def _train_all(
     if threads is None:
         threads = 1 if workers > 1 else threads_before
     jobs = Parallel(n_jobs=workers, return_as="generator_unordered")(
-        delayed(_run_one)(*task, threads) for task in tasks
+        delayed(_run_beside)(*task, threads) for task in tasks
     )
     disable = None if progress else True
     done = 0
@@ -407,6 +410,14 @@ def _train_all(
             raise
         finally:
             torch.set_num_threads(threads_before)
+
+
+def _run_beside(*task) -> tuple[str, Run]:
+    """`_run_one`; a worker leaves Ctrl-C to its parent, which ends it."""
+    if multiprocessing.parent_process() is not None:
+        with suppress(ValueError):  # not the main thread, which alone hears signals
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return _run_one(*task)
 
 
 def _run_one(
@@ -443,7 +454,8 @@ def _describe(make_model, graph: GraphData, fit_options: dict, more: Mapping) ->
     model = make_model()
     shapes = {name: list(p.shape) for name, p in model.named_parameters()}
     checksum = hashlib.sha256()
-    for tensor in (graph.src, graph.dst, graph.y, graph.train_mask, graph.val_mask):
+    masks = graph.train_mask, graph.val_mask, graph.test_mask
+    for tensor in (graph.src, graph.dst, graph.y, *masks):
         checksum.update(tensor.cpu().numpy().tobytes())
     x = graph.x.to_dense() if sparse.is_csr(graph.x) else graph.x
     checksum.update(x.cpu().numpy().tobytes())
@@ -469,14 +481,13 @@ def _read_runs(path: str | os.PathLike, about: dict) -> Sequence[Run]:
     if not path.exists():
         return []
     found, runs = read_file(path)
-    different = [
-        key for key in about if key != "command" and found.get(key) != about[key]
-    ]
+    keys = [key for key in {**about, **found} if key != "command"]
+    different = [key for key in keys if found.get(key) != about.get(key)]
     if different:
         raise ValueError(
             f"{path} holds runs of another experiment: its {', '.join(different)} "
             f"differs (there {found.get(different[0])!r}, here "
-            f"{about[different[0]]!r}). Choose another path"
+            f"{about.get(different[0])!r}). Choose another path"
         )
     return runs
 
@@ -502,18 +513,22 @@ def read_file(path: str | os.PathLike) -> tuple[dict, Runs]:
 
 
 def _write_runs(path: str | os.PathLike, about: dict, runs: Iterable[Run]) -> None:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     records = []
     for run in runs:
         record = asdict(Run(**{**vars(run), "history": None, "model": None}))
         del record["history"], record["model"]
         records.append(record)
-    # Written beside the target and moved over it: a killed process leaves the old file.
+    write_json(path, {"about": about, "runs": records})
+
+
+def write_json(path: str | os.PathLike, content: dict) -> None:
+    """Write a file whole or not at all: a killed process leaves the old one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
         "w", dir=path.parent, prefix=path.name, suffix=".tmp", delete=False
     ) as file:
-        json.dump({"about": about, "runs": records}, file, indent=1)
+        json.dump(content, file, indent=1)
     os.replace(file.name, path)
 
 

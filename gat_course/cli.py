@@ -1,0 +1,93 @@
+"""The command `gat-course`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: its arguments; by default those of this process.
+
+    Returns:
+        The exit code: 0; 2 for an error, of which one line on stderr tells; 130 when
+        it was interrupted from the keyboard.
+    """
+    from gat_course.datasets import DatasetUnavailable
+
+    args = _parser().parse_args(argv)
+    errors = (ValueError, OSError, FloatingPointError, DatasetUnavailable)
+    try:
+        return args.run(args)
+    except errors as error:
+        print(f"gat-course: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\ngat-course: interrupted. {args.interrupted}", file=sys.stderr)
+        return 130
+
+
+def _reproduce(args: argparse.Namespace) -> int:
+    from gat_course import reproduce
+
+    results = reproduce.reproduce(
+        args.name,
+        args.runs,
+        args.models,
+        folder=args.folder,
+        workers=args.workers,
+    )
+    print(reproduce.table(args.name, results, args.folder))
+    return 0
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from gat_course import bench
+
+    return bench.main(quick=args.quick, output=args.output)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gat-course", description="Long computations of the course."
+    )
+    commands = parser.add_subparsers(title="commands", required=True)
+
+    text = "Train as the GAT paper did, many times, and compare with its table 2."
+    command = commands.add_parser(
+        "reproduce",
+        help=text,
+        description=f"{text} Finished runs are kept: the same command goes on where "
+        "it was stopped.",
+    )
+    add = command.add_argument
+    add("name", choices=["cora", "citeseer", "pubmed"], help="the data set")
+    add("--runs", type=int, default=100, help="runs of each model (default: 100)")
+    add(
+        "--models",
+        nargs="+",
+        default=["gat"],
+        choices=["gat", "uniform", "gcn", "mlp"],
+        help="what to train; uniform is gat with attention frozen (default: gat)",
+    )
+    add("--folder", default="results", help="gets the files (default: results)")
+    add("--workers", type=int, help="runs side by side (default: one on each core)")
+    again = "Finished runs are kept; the same command goes on where it stopped."
+    command.set_defaults(run=_reproduce, interrupted=again)
+
+    text = "Measure the layers' time and memory beside DGL's and PyG's."
+    command = commands.add_parser(
+        "bench",
+        help=text,
+        description=f"{text} The whole table takes some ten minutes and 16 GB.",
+    )
+    quick = "small graphs and few rounds, about a minute"
+    command.add_argument("--quick", action="store_true", help=quick)
+    command.add_argument(
+        "--output", metavar="PATH", help="the file (default: results/bench.json)"
+    )
+    kept = "The tables printed above are in the file."
+    command.set_defaults(run=_bench, interrupted=kept)
+    return parser
