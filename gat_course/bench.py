@@ -14,10 +14,11 @@ import json
 import multiprocessing
 import os
 import platform
+import signal
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -264,20 +265,22 @@ def layer_step(
 # Processes in turns
 
 
-def _serve(connection, build: Callable[[], Callable], threads: int) -> None:
+def _serve(line, build: Callable[[], Callable], threads: int) -> None:
     """Build a step and run it as often as asked."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     torch.set_num_threads(threads)
     step = build()
     step()  # builds what is cached
-    connection.send("ready")
-    while (order := connection.recv()) != "stop":
-        if order == "time":
-            step()
-            start = time.perf_counter()
-            step()
-            connection.send(time.perf_counter() - start)
-        else:
-            connection.send(_peak_of_process(step))
+    line.send("ready")
+    with suppress(EOFError):  # until the parent closes the line
+        while order := line.recv():
+            if order == "time":
+                step()
+                start = time.perf_counter()
+                step()
+                line.send(time.perf_counter() - start)
+            else:
+                line.send(_peak_of_process(step))
 
 
 def _peak_of_process(step: Callable[[], object]) -> int | None:
@@ -287,7 +290,7 @@ def _peak_of_process(step: Callable[[], object]) -> int | None:
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)  # hand back what is free
         reset.write_text("5")  # the peak starts again at what is held now
-    except (OSError, AttributeError):
+    except (OSError, AttributeError, TypeError):  # no Linux
         return None
 
     def read(key: str) -> int:
@@ -297,38 +300,6 @@ def _peak_of_process(step: Callable[[], object]) -> int | None:
     before = read("VmRSS")
     step()
     return read("VmHWM") - before
-
-
-@contextmanager
-def _contenders(
-    builders: dict[str, Callable], threads: int
-) -> Iterator[dict[str, object]]:
-    """A process for each builder; those that fail to build are missing."""
-    context = multiprocessing.get_context("spawn")
-    processes, lines = [], {}
-    try:
-        for name, build in builders.items():
-            ours, theirs = context.Pipe()
-            process = context.Process(
-                target=_serve, args=(theirs, build, threads), daemon=True
-            )
-            process.start()
-            theirs.close()
-            processes.append(process)
-            lines[name] = ours
-            try:
-                ours.recv()
-            except EOFError:
-                raise RuntimeError(
-                    f"{NAMES[name]} ended before its first step; its message is above"
-                ) from None
-        yield lines
-        for line in lines.values():
-            line.send("stop")
-    finally:
-        for process in processes:
-            process.join(timeout=5)
-            process.kill()
 
 
 def measure_in_turns(
@@ -347,33 +318,54 @@ def measure_in_turns(
         the system does not tell).
 
     Raises:
-        RuntimeError: a contender's process ended.
+        RuntimeError: a contender's process ended, or gave no answer for ten minutes.
     """
-    times: dict[str, list[float]] = {name: [] for name in builders}
-    result = {}
-    with _contenders(builders, threads) as lines:
+    context = multiprocessing.get_context("spawn")
+    processes, lines = [], {}
+    try:
+        for name, build in builders.items():
+            lines[name], theirs = context.Pipe()
+            process = context.Process(
+                target=_serve, args=(theirs, build, threads), daemon=True
+            )
+            process.start()
+            theirs.close()
+            processes.append(process)
+            _answer(name, lines[name], "before its first step")
+        times = {name: [] for name in builders}
         for _ in range(repeats):
             for name, line in lines.items():
-                line.send("time")
-                times[name].append(_answer(name, line))
-        for name, line in lines.items():
-            line.send("memory")
-            result[name] = {
+                times[name].append(_ask(name, line, "time"))
+        return {
+            name: {
                 "seconds": statistics.median(times[name]),
                 "fastest": min(times[name]),
                 "slowest": max(times[name]),
-                "bytes": _answer(name, line),
+                "bytes": _ask(name, line, "memory"),
             }
-    return result
+            for name, line in lines.items()
+        }
+    finally:
+        for line in lines.values():
+            line.close()
+        for process in processes:
+            process.kill()
+            process.join()
 
 
-def _answer(name: str, line):
+def _ask(name: str, line, order: str):
+    with suppress(OSError):  # an end that has closed speaks in the answer
+        line.send(order)
+    return _answer(name, line, "in mid-step, perhaps for want of memory")
+
+
+def _answer(name: str, line, when: str):
     try:
-        return line.recv()
-    except EOFError:
-        raise RuntimeError(
-            f"{NAMES[name]} ended in mid-step, perhaps for want of memory"
-        ) from None
+        if line.poll(600):
+            return line.recv()
+    except (EOFError, OSError):
+        raise RuntimeError(f"{NAMES[name]} ended {when}") from None
+    raise RuntimeError(f"{NAMES[name]} gave no answer for ten minutes")
 
 
 # The table
@@ -389,14 +381,19 @@ def plan(quick: bool) -> list[tuple[str, Callable, dict, list[str], int]]:
     """
     plain = ["course", "edges", "dgl", "pyg"]  # no dropout, so no tricks
     rounds = 5 if quick else 15
+    # A stand-in says in its name that it is one.
+    titles = {
+        name: datasets.load(name, fallback="synthetic").name
+        for name in ("cora", "citeseer")
+    }
     rows = []
-    for name in ("cora", "citeseer"):
-        title = f"{name.title()}, training step"
+    for name in titles:
+        title = f"{titles[name]}, training step"
         who = [contender for contender in NAMES if contender != "dense"]
         rows.append((title, citation_step, {"name": name}, who, rounds))
     if not quick:
         who = ["course", "dense"]
-        rows.append(("Cora, N×N", citation_step, {"name": "cora"}, who, 3))
+        rows.append((f"{titles['cora']}, N×N", citation_step, {"name": "cora"}, who, 3))
     scale = 4 if quick else 1
     title = "PPI-sized, training step" + (f", a {scale}th of it" if quick else "")
     rows.append((title, ppi_sized_step, {"scale": scale}, plain, 3 if quick else 5))
@@ -449,14 +446,15 @@ def main(quick: bool = False, output: str | os.PathLike | None = None) -> int:
     Args:
         quick: see `plan`.
         output: the JSON file to write, by default results/bench.json (with `quick`
-            results/bench-quick.json).
+            results/bench-quick.json). Until all is measured it is called `.partial`.
 
     Returns:
         0, for the command line.
     """
     output = Path(output or f"results/bench{'-quick' if quick else ''}.json")
     threads = torch.get_num_threads()
-    record = {"machine": machine(threads), "measured": []}
+    record = {"quick": quick, "machine": machine(threads), "measured": []}
+    growing = output.with_name(f"{output.name}.partial")
     print(describe(record["machine"]))
     absent = [name for name in NAMES if name not in installed(list(NAMES))]
     if absent:
@@ -477,7 +475,8 @@ def main(quick: bool = False, output: str | os.PathLike | None = None) -> int:
         }
         record["measured"].append(entry)
         print(table(entry), flush=True)
-        training.write_json(output, record)
+        training.write_json(growing, record)
+    os.replace(growing, output)
     print(f"\nstored in {output}")
     return 0
 

@@ -15,10 +15,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0; 2 for an error, of which one line on stderr tells; 130 when
         it was interrupted from the keyboard.
     """
-    from gat_course.datasets import DatasetUnavailable
-
     args = _parser().parse_args(argv)
-    errors = (ValueError, OSError, FloatingPointError, DatasetUnavailable)
+    errors = (ValueError, OSError, FloatingPointError, RuntimeError)
     try:
         return args.run(args)
     except errors as error:
@@ -88,6 +86,6 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--output", metavar="PATH", help="the file (default: results/bench.json)"
     )
-    kept = "The tables printed above are in the file."
+    kept = "What was measured is in the file that ends in .partial."
     command.set_defaults(run=_bench, interrupted=kept)
     return parser

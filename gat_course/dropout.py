@@ -56,16 +56,19 @@ def hashed_mask(number: Tensor, p: float, seed: int) -> Tensor:
         Zeros and $1/(1-p)$, float32, in the shape of `number`.
 
     Raises:
+        TypeError: `number` is not int32.
         ValueError: `p` is not in [0, 1).
 
     Source: the mixing steps of Appleby's MurmurHash3, 2011.
     """
     _require_probability(p)
+    if number.dtype != torch.int32:
+        raise TypeError(f"number must be int32, got {number.dtype}")
     h = number * -1640531535 ^ seed  # products wrap around at 32 bits
     h = (h ^ h >> 16 & 0xFFFF) * -2048144789
     h = (h ^ h >> 13 & 0x7FFFF) * -1028477387
     h = h ^ h >> 16 & 0xFFFF
-    kept = h >= round(p * 2**32) - 2**31
+    kept = h >= min(round(p * 2**32) - 2**31, 2**31 - 1)
     return kept.float() / (1 - p)
 
 

@@ -1,9 +1,9 @@
 r"""Graph attention in chunks of edges, the fastest layer here (chapter 9 builds it).
 
-Equations (2) to (4) for some thousand edges at a time. The weights of a chunk are used
-and forgotten; the backward pass makes them again from one number per node and head,
-the logarithm of its summed exponentials. Fused attention does the same for sequences
-(Dao et al., NeurIPS 2022).
+Equations (2) to (4) for some ten thousand edges at a time. The weights of a chunk are
+used and forgotten; the backward pass makes them again from two numbers per node and
+head, the largest score and the sum of the exponentials. Fused attention does the same
+for sequences (Dao et al., NeurIPS 2022).
 """
 
 from collections.abc import Iterable
@@ -52,16 +52,25 @@ def chunks(order: EdgeOrder, num_heads: int) -> Iterable[Chunk]:
     Args:
         order: the edges, sorted by one end.
         num_heads: $K$.
+
+    Raises:
+        ValueError: nodes or edges times heads need more than 32 bits.
     """
+    largest = max(len(order.starts), len(order.near))
+    if largest * num_heads >= 2**31:
+        raise ValueError(
+            f"{largest:,} nodes or edges with {num_heads} heads are too many for "
+            "32-bit indices: take fewer heads, or EdgeGATLayer"
+        )
     limit = max(CHUNK[order.starts.device.type] // num_heads, 1)
     cuts = [cut for cut in order.cuts(limit) if cut[2] < cut[3]]
     if len(cuts) > 1:
         return (_chunk(order, num_heads, *cut) for cut in cuts)
-    if ("chunk", num_heads) not in order.kept:
-        order.kept["chunk", num_heads] = [
+    if ("chunk", num_heads) not in order.cache:
+        order.cache["chunk", num_heads] = [
             _chunk(order, num_heads, *cut) for cut in cuts
         ]
-    return order.kept["chunk", num_heads]
+    return order.cache["chunk", num_heads]
 
 
 def _chunk(
@@ -92,8 +101,8 @@ def matrix(chunk: Chunk, values: Tensor, columns: Tensor, width: int) -> Tensor:
 
 def row_sums(chunk: Chunk, values: Tensor) -> Tensor:
     """Sum over the entries of each node and head, `[K·n]`."""
-    ones = torch.ones_like(values)
-    return matrix(chunk, values, chunk.place, len(values)) @ ones
+    ones = values.new_ones(len(values), 1)
+    return (matrix(chunk, values, chunk.place, len(values)) @ ones).squeeze(1)
 
 
 def row_maxima(chunk: Chunk, values: Tensor) -> Tensor:
@@ -116,7 +125,7 @@ def attend_in_chunks(
     negative_slope: float,
     p: float,
     seed: int,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Equations (2) to (4), chunk by chunk, in the order of the targets.
 
     Args:
@@ -129,13 +138,13 @@ def attend_in_chunks(
         seed: decides what is dropped, below 2^31.
 
     Returns:
-        The heads `[N, K, F']` and of each target the logarithm of its summed
-        exponentials, `[N, K]`. A node without edges gets zeros.
+        The heads `[N, K, F']`; of each target its largest score and the sum of the
+        exponentials of the scores less that, `[N, K]`. A node without edges gets zeros.
     """
     heads, width = z.shape[1:]
     rows = z.view(-1, width)  # [N * K, F']
     out = torch.zeros_like(z)
-    largest, log_sum = torch.zeros_like(s_dst), torch.zeros_like(s_dst)
+    largest, total = torch.zeros_like(s_dst), torch.ones_like(s_dst)
     for chunk in chunks(graph.by_target, heads):
         nodes, dst, src = chunk.nodes, chunk.near, chunk.far
         pairs = s_dst.view(-1).index_select(0, dst)
@@ -144,14 +153,13 @@ def attend_in_chunks(
         largest[nodes] = by_node(row_maxima(chunk, scores), heads)
         scores -= largest.view(-1).index_select(0, dst)
         weights = scores.exp_()
-        total = by_node(row_sums(chunk, weights), heads)  # [n, K]
-        total = total + (total == 0)  # a node without edges
-        log_sum[nodes] = largest[nodes] + total.log()
+        total[nodes] = by_node(row_sums(chunk, weights), heads)
+        total[nodes] += total[nodes] == 0  # a node without edges
         if p > 0:
             weights *= hashed_mask(chunk.number, p, seed)
         sums = matrix(chunk, weights, src, len(rows)) @ rows
-        torch.div(by_node(sums, heads), total.unsqueeze(-1), out=out[nodes])
-    return out, log_sum
+        out[nodes] = by_node(sums, heads) / total[nodes].unsqueeze(-1)
+    return out, largest, total
 
 
 def gradients_in_chunks(
@@ -162,16 +170,16 @@ def gradients_in_chunks(
     negative_slope: float,
     p: float,
     seed: int,
-    kept: tuple[Tensor, Tensor],
+    kept: tuple[Tensor, Tensor, Tensor],
     grad: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     r"""The gradient of `attend_in_chunks`, in the order of the sources.
 
-    With $g_i$ the gradient of target $i$'s result $o_i$ and without dropout,
+    With $g_i$ the gradient of target $i$'s result $o_i$ and $m_{ij}$ dropout's factor,
 
-    $$\frac{\partial L}{\partial z_j}=\sum_i\alpha_{ij}\,g_i,\qquad
+    $$\frac{\partial L}{\partial z_j}=\sum_i m_{ij}\,\alpha_{ij}\,g_i,\qquad
     \frac{\partial L}{\partial e_{ij}}
-    =\alpha_{ij}\,(g_i^\top z_j - g_i^\top o_i)$$
+    =\alpha_{ij}\,(m_{ij}\,g_i^\top z_j - g_i^\top o_i)$$
 
     Args:
         graph: and the following six: as `attend_in_chunks` got them.
@@ -181,10 +189,11 @@ def gradients_in_chunks(
     Returns:
         Gradients of `z`, `s_dst` and `s_src`.
     """
-    out, log_sum = kept
+    out, largest, total = kept
     heads, width = z.shape[1:]
     rows = grad.contiguous().view(-1, width)  # [N * K, F']
     mean = (rows.view_as(out) * out).sum(dim=-1).view(-1)  # [N * K]
+    scale = total.reciprocal().view(-1)
     grad_z = torch.zeros_like(z)
     grad_dst, grad_src = torch.zeros_like(s_dst), torch.zeros_like(s_src)
     for chunk in chunks(graph.by_source, heads):
@@ -192,8 +201,8 @@ def gradients_in_chunks(
         pairs = s_dst.view(-1).index_select(0, dst)
         pairs += s_src.view(-1).index_select(0, src)
         scores = F.leaky_relu(pairs, negative_slope)
-        scores -= log_sum.view(-1).index_select(0, dst)
-        alpha = scores.exp_()
+        scores -= largest.view(-1).index_select(0, dst)
+        alpha = scores.exp_() * scale.index_select(0, dst)
         mask = hashed_mask(chunk.number, p, seed) if p > 0 else 1
         weights = matrix(chunk, alpha * mask, dst, len(rows))
         grad_z[nodes] = by_node(weights @ rows, heads)
@@ -211,57 +220,59 @@ def gradients_in_chunks(
 class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(ctx, z, s_dst, s_src, graph, *options):
-        result = attend_in_chunks(graph, z, s_dst, s_src, *options)
-        ctx.save_for_backward(z, s_dst, s_src, *result)
+        with torch.autocast(z.device.type, enabled=False):
+            kept = attend_in_chunks(graph, z, s_dst, s_src, *options)
+        ctx.save_for_backward(z, s_dst, s_src, *kept)
         ctx.graph, ctx.options = graph, options
-        return result[0]
+        return kept[0]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
         z, s_dst, s_src, *kept = ctx.saved_tensors
-        gradients = gradients_in_chunks(
-            ctx.graph, z, s_dst, s_src, *ctx.options, kept, grad
-        )
+        given = ctx.graph, z, s_dst, s_src, *ctx.options
+        with torch.autocast(z.device.type, enabled=False):
+            gradients = gradients_in_chunks(*given, kept, grad)
         return *gradients, None, None, None, None
 
 
 class FusedGATLayer(EdgeGATLayer):
     r"""`EdgeGATLayer` for speed and size: the weights are never all there at once.
 
-    Beside the features of the nodes it needs memory for one chunk of edges, however
-    many edges the graph has. Asked for the weights (`return_attention=True`) it
-    computes as `EdgeGATLayer` does. Its gradients cannot be differentiated again.
+    Beside the features of the nodes it needs memory for one chunk of edges, or for
+    those of the node that has most. Asked for the weights (`return_attention=True`) it
+    computes as `EdgeGATLayer` does; so it does on other devices than a CPU or CUDA and
+    for other numbers than float32 and float64, for which PyTorch lacks the sparse
+    products. Its gradients cannot be differentiated again, and `torch.func` cannot see
+    through it.
 
-    Arguments and shapes: see `GATLayer`. Under autocast it computes in float32. Raises
-    ValueError on a device that is neither a CPU nor a CUDA device.
+    Arguments and shapes: see `GATLayer`. Under autocast it computes in float32.
     """
 
     def aggregate_heads(self, graph: GraphData, z: Tensor) -> Tensor:
         """Equations (2) to (4) in chunks; see `GATLayer.aggregate_heads`."""
-        if z.device.type not in CHUNK:
-            raise ValueError(
-                f"FusedGATLayer runs on {' and '.join(CHUNK)}, not on {z.device}: use "
-                "EdgeGATLayer there"
-            )
+        dtype = self.att_dst.dtype
+        if z.device.type not in CHUNK or dtype not in (torch.float32, torch.float64):
+            return super().aggregate_heads(graph, z)
         with torch.autocast(z.device.type, enabled=False):
-            z = z.to(self.att_dst.dtype)
+            z = z.to(dtype)
             # Both scores of all heads in one product: a head's vectors fill its own
             # rows of the table, the other rows of its two columns are zero.
-            own = torch.eye(self.num_heads, dtype=z.dtype, device=z.device)
+            own = torch.eye(self.num_heads, dtype=dtype, device=z.device)
             vectors = torch.stack([self.att_dst, self.att_src], dim=-1)  # [K, F', 2]
             table = vectors.unsqueeze(-1) * own[:, None, None]  # [K, F', 2, K]
             scores = z.flatten(1) @ table.flatten(0, 1).flatten(1)  # [N, 2 K]
             s_dst, s_src = scores.chunk(2, dim=1)
+            p = self.attn_drop if self.training else 0.0
             # Sparse products are several times slower unless rows fill vectors of 8.
             spare = -self.out_features % 8
             heads = _Attention.apply(
-                F.pad(z, (0, spare)) if spare else z,
+                F.pad(z, (0, spare)) if spare else z.contiguous(),
                 s_dst.contiguous(),
                 s_src.contiguous(),
                 graph,
                 self.negative_slope,
-                self.attn_drop if self.training else 0.0,
-                int(torch.randint(2**31, ())),
+                p,
+                int(torch.randint(2**31, (), device="cpu")) if p else 0,
             )
             return heads[..., : self.out_features] if spare else heads

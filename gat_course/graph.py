@@ -31,14 +31,14 @@ class EdgeOrder:
         near: the end that the edges are sorted by, `[E]`, ascending.
         far: the other end, `[E]`.
         edge: number of each edge in the graph, `[E]`.
-        kept: what layers derive from it once and keep.
+        cache: what layers derive from it once and keep.
     """
 
     starts: Tensor
     near: Tensor
     far: Tensor
     edge: Tensor
-    kept: dict = field(default_factory=dict, repr=False)
+    cache: dict = field(default_factory=dict, repr=False)
 
     def cuts(self, limit: int) -> list[tuple[int, int, int, int]]:
         """Cut the nodes into runs with at most `limit` edges, or of a single node.
@@ -47,7 +47,7 @@ class EdgeOrder:
             For each run its first node, the node after its last, its first edge and
             the edge after its last.
         """
-        if limit not in self.kept:
+        if ("cuts", limit) not in self.cache:
             starts = self.starts.tolist()
             cuts, first = [], 0
             while first < len(starts) - 1:
@@ -55,8 +55,8 @@ class EdgeOrder:
                 end = max(end, first + 1)
                 cuts.append((first, end, starts[first], starts[end]))
                 first = end
-            self.kept[limit] = cuts
-        return self.kept[limit]
+            self.cache["cuts", limit] = cuts
+        return self.cache["cuts", limit]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -352,6 +352,7 @@ class GraphData:
             ValueError: `nodes` is no mask of this graph or empty, or `num_hops` is
                 negative.
         """
+        nodes = torch.as_tensor(nodes, device=self.device)
         wrong = nodes.dtype != torch.bool or nodes.shape != (self.num_nodes,)
         if wrong or not bool(nodes.any()):
             raise ValueError(f"nodes must be a bool mask [{self.num_nodes}], not empty")
@@ -361,6 +362,8 @@ class GraphData:
         for _ in range(num_hops):
             within = inside[self.dst]  # edges that end inside
             inside[self.src[within]] = True
+        if bool(inside.all() and within.all()):
+            return self
         kept = inside.nonzero()[:, 0]
         number = inside.cumsum(0) - 1
         part = {k: v for k in ("y", *_MASKS) if (v := getattr(self, k)) is not None}

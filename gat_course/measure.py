@@ -86,13 +86,13 @@ def peak_memory(call: Callable[[], object], device: str | torch.device = "cpu") 
     if torch._C._autograd._profiler_enabled():
         raise RuntimeError("a profiler is running; measure memory outside of it")
     recorder = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
-    with _quiet():
+    with quiet():
         recorder.start()
     try:
         result = call()
         del result
     finally:
-        with _quiet():
+        with quiet():
             recorder.stop()
     return _peak(recorder.profiler.kineto_results.experimental_event_tree())
 
@@ -122,7 +122,7 @@ def _peak(roots: list) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep what the profiler writes about itself off the reader's screen."""
     if sys.stderr is not None:
         sys.stderr.flush()

@@ -137,17 +137,27 @@ def stored(name: str, model: str = "gat") -> tuple[Runs, dict]:
 
 
 def table(
-    name: str, results: Mapping[str, Runs], folder: str | os.PathLike = "results"
+    name: str, results: Mapping[str, Runs], folder: str | os.PathLike | None = None
 ) -> str:
-    """What was measured beside what was published: the answer of `reproduce`."""
+    """What was measured beside what was published, one line for each model.
+
+    Args:
+        name: "cora", "citeseer" or "pubmed".
+        results: the `Runs` of each model.
+        folder: where `reproduce` put the files; None leaves them out.
+    """
     row = "{:<8} {:<11} {:>5}  {:<11} {}".format
-    lines = [f"{name.title()}, test accuracy in %: mean ± standard deviation"]
-    lines.append(row("model", "measured", "runs", "published", "file"))
+    file = "" if folder is None else "file"
+    lines = [
+        f"{name.title()}, test accuracy in %",
+        row("model", "measured", "runs", "published", file).rstrip(),
+    ]
     for model, runs in results.items():
+        published = PUBLISHED[name].get(model)
+        published = _plus_minus(*published) if published else "–"
         measured = _plus_minus(runs.mean, runs.std if len(runs) > 1 else None)
-        published = _plus_minus(*PUBLISHED[name].get(model, (None, None)))
-        path = _path(folder, name, model)
-        lines.append(row(model, measured, len(runs), published, path))
+        path = "" if folder is None else _path(folder, name, model)
+        lines.append(row(model, measured, len(runs), published, path).rstrip())
     return "\n".join(lines)
 
 

@@ -105,7 +105,8 @@ class _CSRMatmul(torch.autograd.Function):
     def forward(ctx, values: Tensor, weight: Tensor, x: Tensor) -> Tensor:
         ctx.save_for_backward(values, weight)
         ctx.x = x
-        return x @ weight
+        with torch.autocast(x.device.type, enabled=False):
+            return x @ weight.to(x.dtype)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -124,7 +125,8 @@ class _CSRMatmul(torch.autograd.Function):
                 (ctx.x.shape[1], ctx.x.shape[0]),
                 check_invariants=False,
             )
-            grad_weight = transposed @ grad
+            with torch.autocast(grad.device.type, enabled=False):
+                grad_weight = transposed @ grad.to(values.dtype)
         return grad_values, grad_weight, None
 
 
@@ -136,5 +138,5 @@ def _transpose(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         starts = torch.bincount(columns, minlength=x.shape[1]).cumsum(0)
         crow_t = torch.cat([starts.new_zeros(1), starts])
         order = torch.argsort(columns, stable=True)
-        x._transpose = row, crow_t, row[order], order
+        x._transpose = row, crow_t.int(), row[order].int(), order
     return x._transpose

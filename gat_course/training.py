@@ -7,11 +7,9 @@ import hashlib
 import inspect
 import json
 import math
-import multiprocessing
 import os
 import signal
 import statistics
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -94,8 +92,8 @@ def fit(
     The model comes back in evaluation mode, dropout off.
 
     A model that has `num_hops` computes in each step what its loss looks at, and no
-    more: `graph.receptive_field` of the training and of the validation nodes. It learns
-    the same from that.
+    more: `graph.receptive_field` of the training and of the validation nodes. Loss and
+    gradient are the same; only dropout draws for fewer numbers.
 
     After each epoch validation loss and accuracy are measured. Training stops when
     neither has reached its best value for `patience` epochs; parameters are kept
@@ -115,7 +113,8 @@ def fit(
         The `History`.
 
     Raises:
-        ValueError: features, labels or masks are missing or select no node.
+        ValueError: features, labels or masks are missing or select no node, or the
+            model's `num_hops` is too small.
         FloatingPointError: a loss became NaN or infinite; the message names the
             epoch. With `patience`, `model` then holds the best parameters so far.
 
@@ -132,8 +131,8 @@ def fit(
     optimizer = torch.optim.Adam(
         model.parameters(), lr=lr, weight_decay=weight_decay, fused=True
     )
-    train_part = _needed(model, graph, graph.train_mask)
-    val_part = _needed(model, graph, graph.val_mask)
+    train_part = _needed(model, graph, "train_mask")
+    val_part = _needed(model, graph, "val_mask")
     labels = graph.y[graph.train_mask]
     history = History()
     best_loss, best_accuracy, waited = float("inf"), -1.0, 0
@@ -178,10 +177,25 @@ def fit(
     return history
 
 
-def _needed(model: nn.Module, graph: GraphData, mask: Tensor) -> GraphData:
-    """The part of the graph that decides the outputs of `mask`, if it is known."""
+def _needed(model: nn.Module, graph: GraphData, name: str) -> GraphData:
+    """The part of the graph that decides the outputs of a mask's nodes, if known."""
     hops = getattr(model, "num_hops", None)
-    return graph if hops is None else graph.receptive_field(mask, hops)
+    if hops is None:
+        return graph
+    part = graph.receptive_field(getattr(graph, name), hops)
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        whole, fewer = (model(g, g.x)[getattr(g, name)] for g in (graph, part))
+    model.train(was_training)
+    scale = float(whole.nan_to_num().abs().max())
+    if not torch.allclose(whole, fewer, rtol=1e-3, atol=1e-4 * scale, equal_nan=True):
+        raise ValueError(
+            f"{type(model).__name__}.num_hops = {hops} is too small: the outputs of "
+            f"{name} depend on nodes further away. Set it to the number of layers that "
+            "pass messages, or to None to train on the whole graph in every step"
+        )
+    return part
 
 
 def _require_finite(loss: float, part: str, epoch: int, lr: float) -> None:
@@ -381,7 +395,8 @@ def _train_all(
     if threads is None:
         threads = 1 if workers > 1 else threads_before
     jobs = Parallel(n_jobs=workers, return_as="generator_unordered")(
-        delayed(_run_beside)(*task, threads) for task in tasks
+        delayed(_run_beside if workers > 1 else _run_one)(*task, threads)
+        for task in tasks
     )
     disable = None if progress else True
     done = 0
@@ -414,9 +429,8 @@ def _train_all(
 
 def _run_beside(*task) -> tuple[str, Run]:
     """`_run_one`; a worker leaves Ctrl-C to its parent, which ends it."""
-    if multiprocessing.parent_process() is not None:
-        with suppress(ValueError):  # not the main thread, which alone hears signals
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(ValueError):  # not the main thread, which alone hears signals
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     return _run_one(*task)
 
 
@@ -465,8 +479,10 @@ def _describe(make_model, graph: GraphData, fit_options: dict, more: Mapping) ->
         "graph": repr(graph),
         "data": checksum.hexdigest(),
         "options": options,
-        **more,
     }
+    if taken := sorted(about.keys() & more.keys()):
+        raise ValueError(f"about must not contain {', '.join(taken)}: run_seeds does")
+    about |= more
     try:
         return json.loads(json.dumps(about))
     except TypeError as error:
@@ -504,7 +520,8 @@ def read_file(path: str | os.PathLike) -> tuple[dict, Runs]:
     """
     try:
         stored = json.loads(Path(path).read_text(encoding="utf-8"))
-        return stored["about"], Runs(Run(**run) for run in stored["runs"])
+        about = dict(stored["about"])
+        return about, Runs(Run(**run) for run in stored["runs"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is not a file of runs ({error}); move it away or choose another "
@@ -525,11 +542,9 @@ def write_json(path: str | os.PathLike, content: dict) -> None:
     """Write a file whole or not at all: a killed process leaves the old one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=path.name, suffix=".tmp", delete=False
-    ) as file:
-        json.dump(content, file, indent=1)
-    os.replace(file.name, path)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    unfinished.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    os.replace(unfinished, path)
 
 
 def _require_labels(graph: GraphData, mask: Tensor | None, name: str) -> None:

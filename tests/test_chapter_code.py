@@ -30,6 +30,7 @@ BUILT = {
         "EdgeGATLayer": "layers",
     },
     "04-heads": {"forward": "layers.GATLayer", "GAT": "models"},
+    "09-fast": {"attend_in_chunks": "fused", "gradients_in_chunks": "fused"},
 }
 
 
@@ -90,7 +91,7 @@ def test_the_chapters_code_is_the_packages(chapter, name):
 @pytest.mark.parametrize("path", sorted(BOOK.glob("*.ipynb")), ids=lambda p: p.stem)
 def test_no_chapter_defines_a_second_version_of_a_public_name(path):
     shipped = {}
-    for module in ("formulas", "layers", "dgl_layers", "models", "attention"):
+    for module in ("formulas", "layers", "dgl_layers", "models", "attention", "fused"):
         members = vars(importlib.import_module(f"gat_course.{module}"))
         shipped |= {n: o for n, o in members.items() if not n.startswith("_")}
     listed = BUILT.get(path.stem, {})

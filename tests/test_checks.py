@@ -38,6 +38,11 @@ EXERCISES = [
     "5.3",
     "5.4",
     "5.5",
+    "9.1",
+    "9.2",
+    "9.3",
+    "9.4",
+    "9.5",
 ]
 NEED_DGL = ["3.2", "3.3", "3.4", "3.5"]
 
@@ -411,6 +416,92 @@ def best(accuracies, n):
     return sum(v * (((i + 1) / m) ** n - (i / m) ** n) for i, v in enumerate(a))
 
 
+def draws(stored, n, e, hidden=8, heads=8, out_heads=1):
+    return stored + n * heads * hidden + e * heads + e * out_heads
+
+
+def bytes_moved(n, e, k, f):
+    around = e * (1 + k) + n * k * f
+    return 4 * (around + e * k * f), 4 * (around + n * k * f)
+
+
+def merge_halves(first, second, to=lambda m, common: (m - common).exp()):
+    common = torch.maximum(first[0], second[0])
+    a, b = to(first[0], common), to(second[0], common)
+    t = a * first[1] + b * second[1]
+    return common, t, a[:, None] * first[2] + b[:, None] * second[2]
+
+
+def without_a_maximum(first, second):
+    common, t, o = merge_halves(first, second, to=lambda m, common: m.exp())
+    return common, t / common.exp(), o / common.exp()[:, None]
+
+
+def from_the_first(first, second):
+    """Everything relative to the first half's largest score, then to the larger."""
+    common, step = torch.maximum(first[0], second[0]), (second[0] - first[0]).exp()
+    back = (first[0] - common).exp()
+    t, o = first[1] + step * second[1], first[2] + step[:, None] * second[2]
+    return common, back * t, back[:, None] * o
+
+
+def one_for_all_heads(first, second):
+    top = max(first[0].max(), second[0].max())
+    common, t, o = merge_halves(first, second, to=lambda m, common: (m - top).exp())
+    up = (top - common).exp()
+    return common, up * t, up[:, None] * o
+
+
+def merge_in_place(first, second):
+    common = torch.maximum(first[0], second[0])
+    for m, t, o in (first, second):
+        t *= (m - common).exp()
+        o *= (m - common).exp()[:, None]
+    return common, first[1] + second[1], first[2] + second[2]
+
+
+def then(change):
+    return lambda first, second: change(*merge_halves(first, second))
+
+
+def around(values, dst, n):
+    return torch.zeros(n, values.shape[1]).index_add(0, dst, values)
+
+
+def score_gradient(alpha, p, dst, n):
+    return alpha * (p - around(alpha * p, dst, n)[dst])
+
+
+def plain_mean(alpha, p, dst, n):
+    return alpha * (p - (around(p, dst, n) / dst.bincount(minlength=n)[:, None])[dst])
+
+
+def mean_of_heads(alpha, p, dst, n):
+    return alpha * (p - around(alpha * p, dst, n).sum(1, keepdim=True)[dst])
+
+
+def gradient_in_place(alpha, p, dst, n):
+    p -= around(alpha * p, dst, n)[dst]
+    return alpha * p
+
+
+def edges_needed(graph, mask, num_layers, once=False, back=True):
+    src, dst = (graph.src, graph.dst) if back else (graph.dst, graph.src)
+    counts = []
+    for _ in range(num_layers):
+        edges = mask[dst]
+        pairs = torch.stack([src, dst])[:, edges]
+        counts.insert(0, len((pairs.unique(dim=1) if once else pairs).t()))
+        mask = torch.zeros_like(mask)
+        mask[src[edges]] = True
+    return counts
+
+
+def new_edges(graph, mask, num_layers):
+    counts = [*edges_needed(graph, mask, num_layers), 0]
+    return [a - b for a, b in zip(counts, counts[1:], strict=False)]
+
+
 AWAY = torch.tensor([[-10.0, 100.0], [10.0, 100.0]])
 RIGHT = {
     "1.1": ([0.599, 0.401],),
@@ -439,6 +530,11 @@ RIGHT = {
     "5.3": (relative,),
     "5.4": (propagate,),
     "5.5": (best,),
+    "9.1": (draws,),
+    "9.2": (bytes_moved,),
+    "9.3": (merge_halves,),
+    "9.4": (score_gradient,),
+    "9.5": (edges_needed,),
 }
 
 
@@ -686,6 +782,142 @@ WRONG = [
     ("5.4", (lambda g: torch.zeros(6),), "every node should get"),
     ("5.5", (lambda a, n: max(a),), "For n = 1"),
     ("5.5", (lambda a, n: sum(a) / len(a),), "n = 2"),
+    ("9.1", (lambda s, n, e, h=8, k=8, o=1: n * k * h + e * (k + o),), "The input is"),
+    ("9.1", (lambda s, n, e, h=8, k=8, o=1: s + e * (k + o),), "hidden features are"),
+    (
+        "9.1",
+        (lambda s, n, e, h=8, k=8, o=1: s + n * k * h + e * k,),
+        "second layer are",
+    ),
+    ("9.1", (lambda s, n, e, h=8, k=8, o=1: s + n * k * h + e * o,), "first layer are"),
+    (
+        "9.1",
+        (lambda s, n, e, h=8, k=8, o=1: s + n * h + e * (k + o),),
+        "Each head has hidden features",
+    ),
+    (
+        "9.1",
+        (lambda s, n, e, h=8, k=8, o=1: s + n * k * h + 2 * e,),
+        "Each head has weights",
+    ),
+    (
+        "9.1",
+        (lambda s, n, e, h=8, k=8, o=1: s + n * k * h + e * (k + 1),),
+        "has out_heads heads",
+    ),
+    (
+        "9.1",
+        (lambda s, n, e, h=8, k=8, o=1: s + n * k * h + n * n * (k + o),),
+        "not to a pair",
+    ),
+    (
+        "9.1",
+        (lambda s, n, e, h=8, k=8, o=1: k * s + n * k * h + e * (k + o),),
+        "share one input",
+    ),
+    (
+        "9.1",
+        (lambda s, n, e, h=8, k=8, o=1: draws(s, n, e, h, k, o) if k == 6 else 0,),
+        "With stored = 7, num_nodes = 5, num_edges = 11",
+    ),
+    (
+        "9.1",
+        (lambda s, n, e, h=8, k=8, o=8: draws(s, n, e, h, k, o),),
+        "With stored = 1000, num_nodes = 70, num_edges = 300: it is not 10,280",
+    ),
+    ("9.2", (lambda *s: [b / 4 for b in bytes_moved(*s)],), "numbers, not bytes"),
+    ("9.2", (lambda *s: bytes_moved(*s)[::-1],), "wrong way round"),
+    ("9.2", (lambda *s: bytes_moved(*s)[0],), "should have shape [2]"),
+    ("9.2", (lambda *s: bytes_moved(*s)[:1] * 2,), "A cache saves nothing"),
+    (
+        "9.2",
+        (lambda n, e, k, f: [b - 4 * n * k * f for b in bytes_moved(n, e, k, f)],),
+        "Without a cache: the results",
+    ),
+    (
+        "9.2",
+        (lambda n, e, k, f: [b - 4 * e for b in bytes_moved(n, e, k, f)],),
+        "Without a cache: the numbers of the sources are missing",
+    ),
+    (
+        "9.2",
+        (
+            lambda n, e, k, f: (
+                bytes_moved(n, e, k, f)[0],
+                4 * (e + 2 * n * k * f),
+            ),
+        ),
+        "With a perfect cache: the weights are missing",
+    ),
+    (
+        "9.2",
+        (lambda n, e, k, f: bytes_moved(n, e, 1, f),),
+        "num_heads = 3, width = 5, without a cache: it is not 980",
+    ),
+    (
+        "9.3",
+        (lambda a, b: merge_halves(a, b, lambda m, c: 0 * c + 1),),
+        "cannot be added",
+    ),
+    ("9.3", (then(lambda m, t, o: (m, t, o / t[:, None])),), "you divide it by t"),
+    (
+        "9.3",
+        (lambda a, b: (*merge_halves(a, b)[:2], a[2] + b[2]),),
+        "brought to the common maximum, o is not",
+    ),
+    ("9.3", (then(lambda m, t, o: (t, m, o)),), "The largest score m is off"),
+    ("9.3", (then(lambda m, t, o: (m, t)),), "Return three things"),
+    ("9.3", (then(lambda m, t, o: (m, t, o.sum(0))),), "Your o should have shape"),
+    ("9.3", (merge_in_place,), "write into the halves"),
+    ("9.3", (without_a_maximum,), "All scores around 1000: The sum t"),
+    ("9.3", (from_the_first,), "The second half 1000 above the first: The sum t"),
+    ("9.3", (lambda a, b: from_the_first(b, a),), "The first half 1000 above"),
+    (
+        "9.3",
+        (one_for_all_heads,),
+        "One head's scores 2000 above the other's: The sum t",
+    ),
+    (
+        "9.3",
+        (
+            lambda a, b: merge_halves(
+                a, b, lambda m, c: (m - c).exp() * (m - m + 1 if m is b[0] else 1)
+            ),
+        ),
+        "The second half empty: The sum t of the exponentials contains NaN",
+    ),
+    (
+        "9.3",
+        (
+            lambda a, b: merge_halves(
+                a, b, lambda m, c: (m - c).exp() * (m - m + 1 if m is a[0] else 1)
+            ),
+        ),
+        "The first half empty: The sum t of the exponentials contains NaN",
+    ),
+    ("9.4", (lambda a, p, d, n: a * p,), "This is α p: a score"),
+    ("9.4", (lambda a, p, d, n: a * (1 - a) * p,), "This is α (1 - α) p"),
+    ("9.4", (plain_mean,), "one weighted by α"),
+    ("9.4", (lambda a, p, d, n: a * (p - (a * p).sum(0)),), "for the whole graph"),
+    ("9.4", (mean_of_heads,), "one mean for all heads"),
+    ("9.4", (lambda *x: score_gradient(*x) / x[0],), "The factor α"),
+    ("9.4", (lambda *x: -score_gradient(*x),), "The sign"),
+    ("9.4", (gradient_in_place,), "You write into what"),
+    ("9.4", (lambda a, p, d, n: a * p - p.mean(),), "do not sum to zero"),
+    ("9.4", (lambda *x: 2 * score_gradient(*x),), "A gradient is off"),
+    ("9.4", (lambda *x: score_gradient(*x)[0],), "should have shape [10, 2]"),
+    ("9.5", (lambda *x: edges_needed(*x)[::-1],), "first layer's number comes first"),
+    ("9.5", (partial(edges_needed, back=False),), "from target to source"),
+    ("9.5", (lambda *x: [edges_needed(*x)[0]] * x[2],), "Only the first layer"),
+    ("9.5", (lambda g, m, n: [g.num_edges] * n,), "Not every layer needs all"),
+    ("9.5", (new_edges,), "needs again the edges"),
+    ("9.5", (partial(edges_needed, once=True),), "occurs twice counts twice"),
+    ("9.5", (lambda *x: edges_needed(*x)[0],), "should have shape [3]"),
+    (
+        "9.5",
+        (lambda g, m, n: [int(m.sum()) * 2**k for k in range(n, 0, -1)],),
+        "node 4 in the mask and L = 3, it is not 8, 4, 2",
+    ),
 ]
 
 

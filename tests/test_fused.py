@@ -70,6 +70,20 @@ def test_extreme_scores_stay_finite_and_equal(scale, limit):
     torch.testing.assert_close(out, expected, atol=1e-6 * scale**2, rtol=1e-3)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e4, 1e7])
+def test_equal_sources_get_equal_gradients_however_large_the_scores(scale, limit):
+    # Twenty equal sources of one target: each weight is 1/20, whatever the scores.
+    graph = GraphData.from_edges(torch.arange(1, 21), torch.zeros(20).long(), 21)
+    layer = FusedGATLayer(1, 8, bias=False)
+    with torch.no_grad():
+        layer.weight.fill_(1)
+        layer.att_src.fill_(1)
+        layer.att_dst.fill_(0)
+    x = torch.full((21, 1), scale, requires_grad=True)
+    (gradient,) = torch.autograd.grad(layer(graph, x)[0, 0], x)
+    torch.testing.assert_close(gradient[1:], torch.full((20, 1), 0.05))
+
+
 @pytest.mark.parametrize("num_edges", [0, 1])
 def test_almost_no_edges(num_edges, limit):
     edge = torch.arange(num_edges)
@@ -135,7 +149,7 @@ def test_the_mask_is_a_fair_coin():
     assert float(between.abs().max()) < 5.5 / len(numbers) ** 0.5
 
 
-@pytest.mark.parametrize("p", [0.01, 0.5, 0.99])
+@pytest.mark.parametrize("p", [0.01, 0.5, 0.99, 1 - 1e-12])
 def test_the_mask_drops_with_its_probability(p):
     kept = hashed_mask(torch.arange(10**6, dtype=torch.int32), p, 3) > 0
     assert float(kept.double().mean()) == pytest.approx(1 - p, abs=3e-3)
@@ -166,7 +180,42 @@ def test_memory_does_not_grow_with_the_edges(monkeypatch):
     assert peaks[1] < 80_000 * 8 * 4  # one number per edge and head
 
 
-def test_a_device_without_sparse_products_is_named():
-    layer = FusedGATLayer(6, 8).to("meta")
-    with pytest.raises(ValueError, match="use EdgeGATLayer there"):
-        layer.aggregate_heads(graph_with_a_hub(), torch.empty(30, 1, 8, device="meta"))
+def test_other_number_types_compute_as_the_edge_list():
+    graph = graph_with_a_hub()
+    edges, chunks = twins(torch.bfloat16, out_features=8, num_heads=2)
+    x = torch.randn(graph.num_nodes, 6, dtype=torch.bfloat16)
+    assert torch.equal(chunks(graph, x), edges(graph, x))
+
+
+def test_autocast_reaches_neither_direction():
+    graph = graph_with_a_hub()
+    x = torch.randn(graph.num_nodes, 6)
+    gradients = []
+    for features in (x, x.to_sparse_csr()):
+        _, layer = twins(torch.float32, out_features=8)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            layer(graph, features).sum().backward()
+        gradients.append(layer.weight.grad)
+    torch.testing.assert_close(*gradients, atol=0.1, rtol=0.05)
+
+
+def test_the_random_stream_is_touched_by_dropout_alone():
+    graph = graph_with_a_hub()
+    x = torch.randn(graph.num_nodes, 6, dtype=torch.float64)
+    layer = twins(out_features=8, attn_drop=0.5)[1].eval()
+    before = torch.get_rng_state()
+    layer(graph, x)
+    assert torch.equal(torch.get_rng_state(), before)
+    layer.train()(graph, x)
+    assert not torch.equal(torch.get_rng_state(), before)
+
+
+def test_too_many_heads_for_the_indices_are_refused():
+    graph = GraphData.from_edges([0], [1], 1000)
+    with pytest.raises(ValueError, match="32-bit indices: take fewer heads"):
+        list(fused.chunks(graph.by_target, 2**22))
+
+
+def test_the_mask_refuses_other_integers():
+    with pytest.raises(TypeError, match="must be int32, got torch.int64"):
+        hashed_mask(torch.arange(3), 0.5, 0)

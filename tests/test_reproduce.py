@@ -175,7 +175,8 @@ def start(folder, runs, workers):
 
 def wait_for_runs(process, file, number):
     """Until the file holds so many runs, or the process is at its end."""
-    for _ in range(3000):
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
         if process.poll() is not None:
             return
         if file.exists() and len(json.loads(file.read_text())["runs"]) >= number:
@@ -185,16 +186,16 @@ def wait_for_runs(process, file, number):
 
 
 def test_killed_twice_and_resumed_gives_what_one_command_gives(brief, tmp_path):
-    total, folder = 16, tmp_path / "killed"
-    kept = []
-    for workers, at_least in ((1, 2), (2, 5)):
+    total, folder = 40, tmp_path / "killed"
+    kept = [[]]
+    for workers in (1, 2):
         process = start(folder, total, workers)
-        wait_for_runs(process, folder / "cora-gat.json", at_least)
+        wait_for_runs(process, folder / "cora-gat.json", len(kept[-1]) + 2)
         time.sleep(random.uniform(0, 0.1))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         kept.append(json.loads((folder / "cora-gat.json").read_text())["runs"])
-    assert 2 <= len(kept[0]) < len(kept[1]) < total
+    assert 2 <= len(kept[1]) < len(kept[2]) < total
     options = {"workers": 1, "progress": False}
     reproduce.reproduce("cora", total, folder=folder, **options)
     reproduce.reproduce("cora", total, folder=tmp_path / "whole", **options)

@@ -169,6 +169,32 @@ def test_what_the_loss_does_not_look_at_makes_no_difference(make):
         torch.testing.assert_close(a, b)
 
 
+def test_a_model_that_hears_further_than_it_says_is_refused():
+    class Deeper(GAT):
+        def __init__(self, *sizes):
+            super().__init__(*sizes)
+            self.layer3 = UniformGATLayer(2, 2)
+
+        def forward(self, graph, x):
+            return self.layer3(graph, super().forward(graph, x))
+
+    index = torch.arange(12)
+    chain = GraphData.from_edges(
+        index[:-1],
+        index[1:],
+        undirected=True,
+        x=torch.randn(12, 3),
+        y=index % 2,
+        train_mask=index == 0,
+        val_mask=index == 1,
+    )
+    with pytest.raises(ValueError, match="Deeper.num_hops = 2 is too small"):
+        fit(Deeper(3, 2), chain, max_epochs=1, progress=False)
+    model = Deeper(3, 2)
+    model.num_hops = 3
+    assert fit(model, chain, max_epochs=1, progress=False).epochs == 1
+
+
 def test_evaluate_equals_a_count_by_hand_and_restores_the_mode():
     graph = two_clusters()
     model = GCN(8, 2, dropout=0.9).train()
@@ -394,6 +420,14 @@ def test_runs_of_another_experiment_are_not_mixed_in(tmp_path):
     with pytest.raises(ValueError, match="not a file of runs"):
         run_seeds(make_gcn, graph, [0], path=path, **QUICK)
     assert path.read_text() == "{half a fi"
+
+
+def test_about_does_not_replace_what_tells_experiments_apart(tmp_path):
+    path = tmp_path / "runs.json"
+    with pytest.raises(ValueError, match="about must not contain data"):
+        run_seeds(
+            partial(MLP, 8, 2), two_clusters(), [0], path=path, about={"data": "x"}
+        )
 
 
 @pytest.mark.parametrize(
