@@ -497,23 +497,22 @@ def stored() -> dict:
 
 def describe(about: dict) -> str:
     """The machine in one paragraph."""
-    versions = ", ".join(f"{k} {v}" for k, v in about["versions"].items())
+    versions = "\n".join(f"{k} {v}" for k, v in about["versions"].items())
     return (
-        f"{about['processor']}, {about['cores']} cores, {about['threads']} threads; "
+        f"{about['processor']}, {about['cores']} cores, {about['threads']} threads\n"
         f"{about['system']}\n{versions}"
     )
 
 
 def table(entry: dict) -> str:
     """One measurement: time, its ratio to the course's, and peak memory of each."""
-    lines = ["", f"{entry['title']} (median of {entry['rounds']} rounds)"]
-    lines.append(f"{'':20}{'ms':>10}{'times':>8}{'MB':>10}")
+    row = "{:18}{:>9}{:>6}{:>8}".format  # fits on a phone
+    rounds = f"median of {entry['rounds']}"
+    lines = ["", entry["title"], row(rounds, "ms", "times", "MB")]
     ours = entry["contenders"]["course"]["seconds"]
     for name, found in entry["contenders"].items():
-        held = found["bytes"]
+        held, seconds = found["bytes"], found["seconds"]
         memory = "?" if held is None else f"{held / 1e6:,.0f}"
-        lines.append(
-            f"{NAMES[name]:20}{1e3 * found['seconds']:10,.1f}"
-            f"{found['seconds'] / ours:8.1f}{memory:>10}"
-        )
+        times = f"{seconds / ours:.1f}"
+        lines.append(row(NAMES[name], f"{1e3 * seconds:,.1f}", times, memory))
     return "\n".join(lines)
