@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -170,6 +172,8 @@ def start(folder, runs, workers):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # a signal then reaches the workers as well
+        # Tests that run in the background may have inherited a deaf ear for Ctrl-C.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -211,7 +215,11 @@ def test_ctrl_c_keeps_the_finished_runs_and_says_how_to_go_on(tmp_path, workers)
     process = start(folder, 10_000, workers)
     wait_for_runs(process, folder / "cora-gat.json", 2)
     os.killpg(process.pid, signal.SIGINT)
-    _, message = process.communicate(timeout=60)
+    try:
+        _, message = process.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130
     assert "same command goes on where it stopped" in message
     assert "Traceback" not in message
