@@ -175,11 +175,11 @@ def gradients_in_chunks(
 ) -> tuple[Tensor, Tensor, Tensor]:
     r"""The gradient of `attend_in_chunks`, in the order of the sources.
 
-    With $g_i$ the gradient of target $i$'s result $o_i$ and $m_{ij}$ dropout's factor,
+    With $g_i$ the gradient of target $i$'s result $o_i$ and $d_{ij}$ dropout's factor,
 
-    $$\frac{\partial L}{\partial z_j}=\sum_i m_{ij}\,\alpha_{ij}\,g_i,\qquad
+    $$\frac{\partial L}{\partial z_j}=\sum_i d_{ij}\,\alpha_{ij}\,g_i,\qquad
     \frac{\partial L}{\partial e_{ij}}
-    =\alpha_{ij}\,(m_{ij}\,g_i^\top z_j - g_i^\top o_i)$$
+    =\alpha_{ij}\,(d_{ij}\,g_i^\top z_j - g_i^\top o_i)$$
 
     Args:
         graph: and the following six: as `attend_in_chunks` got them.
