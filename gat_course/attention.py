@@ -1,4 +1,4 @@
-"""Attention weights taken out of a trained model, and measured (chapters 4 and 5)."""
+"""Attention weights taken out of a trained model, and measured (chapters 4 to 6)."""
 
 import math
 
@@ -101,6 +101,41 @@ def head_distances(graph: GraphData, alpha: Tensor) -> Tensor:
     moved = gaps.new_zeros(graph.num_nodes, *gaps.shape[1:])
     moved = moved.index_add(0, graph.dst, gaps)  # [N, K, K]
     return moved[graph.in_degrees > 1].mean(dim=0)
+
+
+def right_attention(graph: GraphData, sends: Tensor) -> Tensor:
+    r"""Uniform attention over the sources that matter, nothing on the others.
+
+    Args:
+        graph: the graph.
+        sends: which nodes matter, bool `[N]`.
+
+    Returns:
+        Weights `[E]`. They sum to one over the edges into a node, or to zero where
+        none of its sources matters.
+    """
+    relevant = sends[graph.src].float()  # [E]
+    count = relevant.new_zeros(graph.num_nodes).index_add(0, graph.dst, relevant)
+    return relevant / count.clamp(min=1)[graph.dst]
+
+
+def overlap(graph: GraphData, alpha: Tensor, right: Tensor) -> Tensor:
+    r"""Share of attention that lies where it should, $\sum_j\min(\alpha_{ij},r_{ij})$.
+
+    It is 1 minus the total variation distance; see `head_distances`.
+
+    Args:
+        graph: the graph.
+        alpha: weights `[E, K]`.
+        right: $r$, the right weights, `[E]`.
+
+    Returns:
+        Means over the nodes, `[K]`, from 0 to 1.
+    """
+    _check(graph, alpha, dims=2)
+    _check(graph, right, dims=1)
+    shared = torch.minimum(alpha, right.unsqueeze(1))  # [E, K]
+    return shared.sum(dim=0) / graph.num_nodes
 
 
 def _check(graph: GraphData, alpha: Tensor, dims: int) -> None:

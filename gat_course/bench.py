@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gat_course import __version__, datasets, dgl_compat, training
+from gat_course import __version__, datasets, dgl_compat, files
 from gat_course.dropout import dropout
 from gat_course.fused import FusedGATLayer
 from gat_course.graph import GraphData
@@ -475,7 +475,7 @@ def main(quick: bool = False, output: str | os.PathLike | None = None) -> int:
         }
         record["measured"].append(entry)
         print(table(entry), flush=True)
-        training.write_json(growing, record)
+        files.write_json(growing, record)
     os.replace(growing, output)
     print(f"\nstored in {output}")
     return 0

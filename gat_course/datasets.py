@@ -8,14 +8,11 @@ nothing else.
 
 import hashlib
 import io
-import logging
 import os
 import pickle
-import time
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gat_course import sparse
+from gat_course import download, sparse
 from gat_course.graph import GraphData
 from gat_course.synthetic import synthetic_citation
 
@@ -75,10 +72,6 @@ SHA256 = {
         ),
     },
 }
-TIMEOUT = (3, 5)  # seconds: to connect to a server, and without a byte from it
-GIVE_UP_AFTER = 12  # seconds without a complete file: no further attempt starts
-ROUNDS = 3  # how often the list of mirrors is gone through
-LOCK_TIMEOUT = 300  # seconds to wait while another process downloads
 
 
 class DatasetUnavailable(RuntimeError):
@@ -132,20 +125,24 @@ def load(
     if name not in SHA256:
         names = ", ".join(SHA256)
         raise ValueError(f"unknown data set {name!r}; choose one of {names}")
-    if fallback not in (None, "synthetic"):
-        raise ValueError(f'fallback must be None or "synthetic", got {fallback!r}')
-    try:
-        files = _find(name, root)
-    except DatasetUnavailable as reason:
-        if fallback is None:
-            raise
-        warnings.warn(
-            f"USING A SYNTHETIC GRAPH IN PLACE OF {name.upper()}: what it shows says "
-            f"nothing about {name.title()}. {reason}",
-            stacklevel=2,
-        )
+    found = find_files(
+        name.title(),
+        {f"ind.{name}.{suffix}": SHA256[name][suffix] for suffix in SHA256[name]},
+        MIRRORS,
+        root,
+        fallback,
+        subfolder="planetoid",
+        advice=(
+            "check the network and run this again: complete files are kept;",
+            f"put the files into FOLDER/planetoid (ind.{name}.x and so on) and set the "
+            "environment variable GAT_COURSE_DATA to FOLDER;",
+            f'load("{name}", root=FOLDER) with a folder that you can write to;',
+            f'load("{name}", fallback="synthetic") for a made-up graph of that size.',
+        ),
+    )
+    if found is None:
         return synthetic_citation(name)
-    return _graph(name, files)
+    return _graph(name, {s: found[f"ind.{name}.{s}"] for s in SHA256[name]})
 
 
 def row_normalize(x: Tensor) -> Tensor:
@@ -180,153 +177,117 @@ def row_normalize(x: Tensor) -> Tensor:
 # Finding the files
 
 
-def _find(name: str, root: str | os.PathLike | None) -> dict[str, bytes]:
-    """The checked content of the eight files, by suffix."""
+def find_files(
+    label: str,
+    sums: Mapping[str, str],
+    mirrors: Sequence[str],
+    root: str | os.PathLike | None,
+    fallback: str | None,
+    *,
+    advice: Sequence[str],
+    subfolder: str = "",
+    otherwise: str = "",
+    stand_in: str = "A SYNTHETIC GRAPH",
+) -> dict[str, bytes] | None:
+    """Look for the files of a data set in the three places that `load` names.
+
+    Args:
+        label: what the data set is called.
+        sums: SHA-256 of each file, by its name.
+        mirrors: addresses of folders that hold the files, each ending in "/".
+        root: folder of the cache; by default the user's cache folder.
+        fallback: None, or "synthetic" for a warning instead of `DatasetUnavailable`.
+        advice: what to do where the files cannot be had, a line each.
+        subfolder: where in `root` and in `GAT_COURSE_DATA` the files lie.
+        otherwise: what else to do about a damaged file in `GAT_COURSE_DATA`.
+        stand_in: what the warning says is used in place of the data set.
+
+    Returns:
+        The content of every file, checked, by its name. None where the caller is to
+        use a synthetic graph; the caller's caller has been warned.
+
+    Raises:
+        ValueError, FileNotFoundError, DatasetUnavailable: as `load` says.
+    """
+    if fallback not in (None, "synthetic"):
+        raise ValueError(f'fallback must be None or "synthetic", got {fallback!r}')
+    files, tried = _search(label, sums, mirrors, root, subfolder, otherwise)
+    if len(files) == len(sums):
+        return files
+    reason = "\n".join(
+        [f"{label} cannot be had. Tried:"]
+        + [f"  - {place}" for place in tried]
+        + ["What to do, one of:"]
+        + [f"  - {line}" for line in advice]
+    )
+    if fallback is None:
+        raise DatasetUnavailable(reason)
+    warnings.warn(
+        f"USING {stand_in} IN PLACE OF {label.upper()}: what is shown says nothing "
+        f"about {label}. {reason}",
+        stacklevel=3,
+    )
+    return None
+
+
+def _search(
+    label: str,
+    sums: Mapping[str, str],
+    mirrors: Sequence[str],
+    root: str | os.PathLike | None,
+    subfolder: str,
+    otherwise: str,
+) -> tuple[dict[str, bytes], list[str]]:
+    """The files that were found, and the places that lack some, with what is wrong."""
     import pooch
 
     tried = []
-    given = os.environ.get("GAT_COURSE_DATA")
-    if given:
-        folder = Path(given).expanduser() / "planetoid"
-        files = _read_given(folder, name)
+    if given := os.environ.get("GAT_COURSE_DATA"):
+        folder = Path(given).expanduser()
+        files = _read_given(folder, subfolder, sums, otherwise)
         if files:
-            return files
-        tried.append(f"GAT_COURSE_DATA: no file of {name} in {folder}")
+            return files, []
+        tried.append(f"GAT_COURSE_DATA: no file of {label} in {folder / subfolder}")
     else:
         tried.append("GAT_COURSE_DATA: not set")
 
-    folder = Path(root or pooch.os_cache("gat_course")).expanduser() / "planetoid"
-    files = _read_cache(folder, name)
-    if len(files) < len(SHA256[name]):
-        tried.append(f"cache {folder}: {len(files)} of 8 files")
-        tried += _download(folder, name)
-        files = _read_cache(folder, name)
-    if len(files) == len(SHA256[name]):
-        return files
-    places = "\n".join(f"  - {place}" for place in tried)
-    raise DatasetUnavailable(
-        f"{name.title()} cannot be had. Tried:\n{places}\n"
-        "What to do, one of:\n"
-        "  - check the network and run this again: complete files are kept;\n"
-        f"  - put the files into FOLDER/planetoid (ind.{name}.x and so on) and set the "
-        "environment variable GAT_COURSE_DATA to FOLDER;\n"
-        f'  - load("{name}", root=FOLDER) with a folder that you can write to;\n'
-        f'  - load("{name}", fallback="synthetic") for a made-up graph of that size.'
-    )
+    folder = Path(root or pooch.os_cache("gat_course")).expanduser() / subfolder
+    files = download.read_intact(sums, folder)
+    if len(files) < len(sums):
+        tried.append(f"cache {folder}: {len(files)} of {len(sums)} files")
+        tried += download.fetch(sums, folder, mirrors, label)
+        files = download.read_intact(sums, folder)
+    return files, tried
 
 
-def _paths(folder: Path, name: str) -> dict[str, Path]:
-    return {suffix: folder / f"ind.{name}.{suffix}" for suffix in SHA256[name]}
-
-
-def _read_given(folder: Path, name: str) -> dict[str, bytes]:
+def _read_given(
+    given: Path, subfolder: str, sums: Mapping[str, str], otherwise: str
+) -> dict[str, bytes]:
     """Read the user's own folder: all files, or none, or an error."""
-    if not folder.parent.is_dir():
+    if not given.is_dir():
         raise FileNotFoundError(
-            f"GAT_COURSE_DATA names {folder.parent.absolute()}, which is not a folder. "
-            "Set it to the folder that contains planetoid/, or unset it."
+            f"GAT_COURSE_DATA names {given.absolute()}, which is not a folder. "
+            "Set it to the folder that holds planetoid/ or ppi.zip, or unset it."
         )
-    paths = _paths(folder, name)
-    missing = [path.name for path in paths.values() if not path.exists()]
-    if len(missing) == len(paths):
+    folder = given / subfolder
+    missing = [name for name in sums if not (folder / name).exists()]
+    if len(missing) == len(sums):
         return {}
     if missing:
         raise FileNotFoundError(
             f"{folder} (from GAT_COURSE_DATA) lacks {', '.join(missing)}. "
             "Copy the missing files there, or unset GAT_COURSE_DATA."
         )
-    files = {suffix: path.read_bytes() for suffix, path in paths.items()}
-    for suffix, expected in SHA256[name].items():
-        found = hashlib.sha256(files[suffix]).hexdigest()
+    files = {name: (folder / name).read_bytes() for name in sums}
+    for name, expected in sums.items():
+        found = hashlib.sha256(files[name]).hexdigest()
         if found != expected:
             raise ValueError(
-                f"{paths[suffix]} (from GAT_COURSE_DATA) is damaged or is another "
+                f"{folder / name} (from GAT_COURSE_DATA) is damaged or is another "
                 f"file: its SHA-256 should be {expected} but is {found}. It was not "
-                "opened. Replace the file, or unset GAT_COURSE_DATA."
+                f"opened. Replace the file, or unset GAT_COURSE_DATA.{otherwise}"
             )
     return files
-
-
-def _read_cache(folder: Path, name: str) -> dict[str, bytes]:
-    """Read those files of the cache whose checksum is right."""
-    files = {}
-    for suffix, path in _paths(folder, name).items():
-        try:
-            content = path.read_bytes()
-        except OSError:  # not there, or not readable: to be downloaded
-            continue
-        if hashlib.sha256(content).hexdigest() == SHA256[name][suffix]:
-            files[suffix] = content
-    return files
-
-
-def _download(folder: Path, name: str) -> list[str]:
-    """Bring the missing files into the cache; return what went wrong.
-
-    Pooch writes under another name and renames the file once its checksum is right, so
-    whatever interrupts a download, no partial file gets a name that is read.
-    """
-    import filelock
-    import pooch
-
-    lock = filelock.FileLock(folder / f"{name}.lock", timeout=LOCK_TIMEOUT)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with lock, _quiet(pooch.get_logger()):
-            return _download_missing(folder, name)
-    except filelock.Timeout:
-        return [f"{folder}: another process has been downloading for {LOCK_TIMEOUT} s"]
-    except (OSError, NotImplementedError) as error:
-        return [f"cache {folder} cannot be written to: {error}"]
-
-
-@contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Silence pooch's line per file: the progress bar says enough."""
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _download_missing(folder: Path, name: str) -> list[str]:
-    import pooch
-    from requests import RequestException
-    from tqdm import tqdm
-
-    missing = SHA256[name].keys() - _read_cache(folder, name).keys()
-    if not missing:  # another process has brought them while this one waited
-        return []
-    fetch = pooch.HTTPDownloader(timeout=TIMEOUT)
-    failures = {}
-    last_success = time.monotonic()
-    with tqdm(
-        total=len(missing), desc=f"Downloading {name.title()}", unit="file"
-    ) as bar:
-        for attempt in range(ROUNDS):
-            time.sleep(attempt)
-            for mirror in MIRRORS:
-                if time.monotonic() - last_success > GIVE_UP_AFTER:
-                    return list(failures.values())
-                try:
-                    for suffix in sorted(missing):
-                        file = f"ind.{name}.{suffix}"
-                        pooch.retrieve(
-                            mirror + file,
-                            known_hash=SHA256[name][suffix],
-                            fname=file,
-                            path=folder,
-                            downloader=fetch,
-                        )
-                        missing.remove(suffix)
-                        bar.update()
-                        last_success = time.monotonic()
-                    return []
-                except (RequestException, ValueError) as error:  # ValueError: checksum
-                    failures[mirror] = f"{mirror}: {file}: {error}"
-    return list(failures.values())
 
 
 # Opening them

@@ -143,3 +143,81 @@ class MLP(nn.Module):
 
     def extra_repr(self) -> str:
         return f"dropout={self.dropout}"
+
+
+class InductiveGAT(nn.Module):
+    r"""The paper's three-layer graph attention network for PPI.
+
+    Two hidden layers of `num_heads` concatenated heads with ELU, then a layer of
+    `out_heads` averaged heads that gives the logits. The middle layer's input is added
+    to its output. There is no dropout.
+
+    Args:
+        in_features: $F$.
+        num_labels: $L$, width of the output.
+        hidden: $F'$ of each hidden head.
+        num_heads: $K$ of the hidden layers.
+        out_heads: $K$ of the output layer.
+        layer: the layer's class; `UniformGATLayer` switches attention off.
+
+    Shapes: `x` `[N, F]` to `[N, L]`; with `return_attention=True` also the list of the
+    three layers' $\alpha$, `[E, K]` each.
+
+    Source: Veličković et al., ICLR 2018, section 3.3.
+    """
+
+    num_hops = 3
+
+    def __init__(
+        self,
+        in_features: int,
+        num_labels: int,
+        hidden: int = 256,
+        num_heads: int = 4,
+        out_heads: int = 6,
+        layer: type[GATLayer] = FusedGATLayer,
+    ) -> None:
+        super().__init__()
+        width = num_heads * hidden
+        self.layer1 = layer(in_features, hidden, num_heads, "concat")
+        self.layer2 = layer(width, hidden, num_heads, "concat", residual=True)
+        self.layer3 = layer(width, num_labels, out_heads, "mean")
+
+    def forward(
+        self, graph: GraphData, x: Tensor, return_attention: bool = False
+    ) -> Tensor | tuple[Tensor, list[Tensor]]:
+        """Logits of every node; see the class for shapes."""
+        if not return_attention:
+            h = F.elu(self.layer1(graph, x))  # [N, K * F']
+            h = F.elu(self.layer2(graph, h))  # [N, K * F']
+            return self.layer3(graph, h)
+        h, alpha1 = self.layer1(graph, x, return_attention=True)
+        h, alpha2 = self.layer2(graph, F.elu(h), return_attention=True)
+        logits, alpha3 = self.layer3(graph, F.elu(h), return_attention=True)
+        return logits, [alpha1, alpha2, alpha3]
+
+
+class InductiveGCN(nn.Module):
+    """`InductiveGAT` with graph convolutions of the same widths in place of attention.
+
+    Args:
+        in_features: $F$.
+        num_labels: $L$, width of the output.
+        hidden: width of the two hidden layers.
+
+    Shapes: `x` `[N, F]` to `[N, L]`.
+    """
+
+    num_hops = 4  # its weights ask for the sources' own degrees, one step further
+
+    def __init__(self, in_features: int, num_labels: int, hidden: int = 1024) -> None:
+        super().__init__()
+        self.layer1 = GCNLayer(in_features, hidden)
+        self.layer2 = GCNLayer(hidden, hidden)
+        self.layer3 = GCNLayer(hidden, num_labels)
+
+    def forward(self, graph: GraphData, x: Tensor) -> Tensor:
+        """Logits of every node."""
+        h = F.elu(self.layer1(graph, x))
+        h = F.elu(self.layer2(graph, h) + h)
+        return self.layer3(graph, h)

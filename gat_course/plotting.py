@@ -23,7 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch
+from matplotlib.patches import FancyArrowPatch, Patch
 from matplotlib.path import Path
 from matplotlib.ticker import (
     FuncFormatter,
@@ -461,6 +461,135 @@ def entropy_histogram(
     return panels
 
 
+def relative_entropy_histogram(
+    relative: Mapping[str, Any], *, name: str | None = None
+) -> np.ndarray:
+    r"""Histograms of entropy over its maximum, $H/\log|\mathcal N(i)|$, line by head.
+
+    Degrees are out of it, so layers and graphs can be compared. The dark line at 1 is
+    uniform attention; 0 is all weight on one source.
+
+    Args:
+        relative: for each panel's title the values of nodes and heads, `[N, K]`, from
+            0 to 1, at most 6 heads. NaN, for nodes with one source, is left out.
+        name: the graphs' name, put in front of the title.
+
+    Returns:
+        One axes per panel.
+
+    Raises:
+        ValueError: no panel, no finite value, too many heads, or a value outside 0 to
+            1.
+    """
+    if not relative:
+        raise ValueError("relative is empty: pass {title: [N, K]}")
+    panels = {title: _numpy(values) for title, values in relative.items()}
+    for title, values in panels.items():
+        if values.ndim != 2 or not 1 <= values.shape[1] <= len(_LINE_COLOURS):
+            raise ValueError(
+                f"relative[{title!r}] must be [N, K] with at most "
+                f"{len(_LINE_COLOURS)} heads, got {list(values.shape)}"
+            )
+        known = values[~np.isnan(values)]
+        if not len(known) or known.min() < 0 or known.max() > 1 + 1e-3:
+            raise ValueError(f"relative[{title!r}] must hold numbers from 0 to 1")
+    edges = np.linspace(0, 1.0001, 26)
+    styles = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
+    with style():
+        figure = plt.figure(
+            figsize=(_WIDTH, 1.2 + 1.75 * len(panels)), layout="constrained"
+        )
+        grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+        most = max(values.shape[1] for values in panels.values())
+        for panel, (title, values) in zip(grid, panels.items(), strict=True):
+            for k, head in enumerate(values.T):
+                head = np.clip(head[~np.isnan(head)], 0, 1)
+                weights = np.full(len(head), 100 / len(head))
+                look = {"color": _LINE_COLOURS[k], "ls": styles[k], "linewidth": 1.8}
+                panel.hist(head, edges, weights=weights, histtype="step", **look)
+            panel.axvline(1, color=INK, linewidth=3)
+            text = f"{title}: mean {np.nanmean(values):.2f}"
+            panel.set_title(text, loc="left", fontsize=11, fontweight="normal")
+            panel.grid(axis="y")
+            panel.set_xlim(-0.01, 1.02)
+        grid[-1].set_xlabel("entropy over its maximum (1 is uniform)")
+        figure.supylabel("share of the nodes (%)", fontsize=12)
+        if most > 1:
+            handles = [
+                Line2D([], [], c=_LINE_COLOURS[k], ls=styles[k], label=f"head {k}")
+                for k in range(most)
+            ]
+            figure.legend(handles=handles, loc="outside lower center", ncol=3)
+        look = {"fontsize": _STYLE["axes.titlesize"], "fontweight": "bold"}
+        title = "the further left, the pickier the attention"
+        figure.suptitle(_named(title, name, 54), x=0.02, ha="left", **look)
+    return grid
+
+
+def weight_histogram(
+    panels: Mapping[str, tuple[Any, Any]], *, name: str | None = None
+) -> np.ndarray:
+    r"""Weights of the edges that matter and of the others, as multiples of uniform.
+
+    The axis is $\alpha_{ij}|\mathcal N(i)|$, logarithmic: 1 is uniform attention.
+    What lies below a thousandth or above thirty is drawn there.
+
+    Args:
+        panels: for each panel's title $\alpha_{ij}|\mathcal N(i)|$ of edges, `[E]`,
+            and which of these edges matter, bool `[E]`.
+        name: the graphs' name, put in front of the title.
+
+    Returns:
+        One axes per panel.
+
+    Raises:
+        ValueError: no panel, lengths differ, a negative weight, or one of the two
+            kinds of edges is missing.
+    """
+    if not panels:
+        raise ValueError("panels is empty: pass {title: (weights, relevant)}")
+    edges = np.logspace(-3, np.log10(30), 41)
+    with style():
+        figure = plt.figure(
+            figsize=(_WIDTH, 1.4 + 1.75 * len(panels)), layout="constrained"
+        )
+        grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+        for panel, (title, (weights, relevant)) in zip(
+            grid, panels.items(), strict=True
+        ):
+            weights = _array(weights, f"weights of {title!r}", ("E",), low=0)
+            relevant = _numpy(relevant).astype(bool)
+            if relevant.shape != weights.shape or relevant.all() or not relevant.any():
+                raise ValueError(
+                    f"{title!r} needs a bool for each of its {len(weights)} edges, "
+                    "some True and some False"
+                )
+            for part, look in (
+                (~relevant, {"color": _PALE, "edgecolor": _GREY, "hatch": "///"}),
+                (relevant, {"color": _BAR, "edgecolor": INK, "alpha": 0.85}),
+            ):
+                values = np.clip(weights[part], edges[0], edges[-1])
+                share = np.full(len(values), 100 / len(values))
+                panel.hist(values, edges, weights=share, linewidth=0.8, **look)
+            panel.set_xscale("log")
+            panel.axvline(1, color=INK, linewidth=2)
+            panel.set_title(title, loc="left", fontsize=11, fontweight="normal")
+            panel.grid(axis="y")
+        panel.set_xlabel(r"weight over the uniform one, $\alpha_{ij}|\mathcal{N}(i)|$")
+        panel.xaxis.set_major_formatter(FuncFormatter(_plain))
+        figure.supylabel("share of the edges (%)", fontsize=12)
+        handles = [
+            Patch(facecolor=_BAR, edgecolor=INK, label="edges that matter"),
+            Patch(facecolor=_PALE, edgecolor=_GREY, hatch="///", label="noise"),
+            Line2D([], [], color=INK, linewidth=2, label="uniform"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncol=3)
+        look = {"fontsize": _STYLE["axes.titlesize"], "fontweight": "bold"}
+        title = "attention found the truth where the two heaps part"
+        figure.suptitle(_named(title, name, 54), x=0.02, ha="left", **look)
+    return grid
+
+
 # --- data and results -----------------------------------------------------------
 
 
@@ -504,7 +633,7 @@ def degree_histogram(graph: GraphData) -> Axes:
 def learning_curves(
     runs: Any, *, name: str | None = None, metric: str = "accuracy"
 ) -> np.ndarray:
-    """Loss and validation accuracy against the epoch, and where the best epoch was.
+    """Loss and validation score against the epoch, and where the best epoch was.
 
     Several runs of one model appear as their mean with a band of one standard
     deviation, over the runs that are still training, for as long as at least half of
@@ -513,22 +642,26 @@ def learning_curves(
     Args:
         runs: a history, a sequence of histories of one model, or a mapping from a
             model's name to either. A history has `train_loss`, `val_loss`,
-            `val_accuracy` (percent), lists with one number per epoch, and
-            `best_epoch`, an index into them.
+            `val_accuracy` (percent) or `val_f1` (0 to 1), lists with one number per
+            epoch, and `best_epoch`, an index into them.
         name: the graph's name, put in front of the title.
         metric: what `val_accuracy` holds, for the axis label.
 
     Returns:
-        The two axes, loss and accuracy, `[2]`.
+        The two axes, loss and score, `[2]`.
 
     Raises:
-        ValueError: there is no history.
+        ValueError: there is no history, or they hold different scores.
     """
     models = dict(runs) if isinstance(runs, Mapping) else {"": runs}
     for model, value in models.items():
         models[model] = list(value) if isinstance(value, Sequence) else [value]
     if not models or not all(models.values()):
         raise ValueError("there is no history to draw")
+    kinds = {hasattr(h, "val_f1") for histories in models.values() for h in histories}
+    if len(kinds) > 1:
+        raise ValueError("some histories hold accuracies and others micro-F1")
+    score = "val_f1" if kinds.pop() else "val_accuracy"
     with style():
         figure = plt.figure(figsize=(_WIDTH, 5.6), layout="constrained")
         loss, accuracy = panels = figure.subplots(2, 1, sharex=True)
@@ -545,7 +678,7 @@ def learning_curves(
             for panel, attribute, look in (
                 (loss, "train_loss", {"c": colour, "lw": 1.0}),
                 (loss, "val_loss", mark | {"lw": 2.2}),
-                (accuracy, "val_accuracy", mark | {"lw": 2.2}),
+                (accuracy, score, mark | {"lw": 2.2}),
             ):
                 mean, spread = _over_runs([getattr(h, attribute) for h in histories])
                 longest = max(longest, len(mean))
@@ -566,7 +699,8 @@ def learning_curves(
             handles.append(Line2D([], [], ls=":", lw=1.5, label=text, **mark))
         loss.set_xlim(0, longest - 1)
         loss.set_ylabel("loss (nats)")
-        accuracy.set_ylabel(f"validation\n{metric} (%)")
+        metric = "micro-F1" if score == "val_f1" else f"{metric} (%)"
+        accuracy.set_ylabel(f"validation\n{metric}")
         accuracy.set_xlabel("epoch")
         accuracy.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         _legend(accuracy, handles, 2)

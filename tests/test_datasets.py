@@ -8,18 +8,19 @@ import pickle
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import defaultdict
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import small_ppi
 import torch
+from server import BAD, serving
 
-from gat_course import datasets
+from gat_course import datasets, download, load_ppi, ppi
 from gat_course.datasets import DatasetUnavailable, load, row_normalize
 
 GIVEN = os.environ.get("GAT_COURSE_DATA")
@@ -146,61 +147,6 @@ class Small:
         return folder
 
 
-class Server(ThreadingHTTPServer):
-    """Serves `files` at /BEHAVIOUR/ind.cora.SUFFIX, and notes every request."""
-
-    daemon_threads = True
-
-    def __init__(self, files):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files = files
-        self.requests = []
-        self.closing = threading.Event()
-        self.stalled = threading.Event()
-
-    def mirror(self, behaviour: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}/{behaviour}/"
-
-    def handle_error(self, request, client_address):
-        pass  # a client that gave up: nothing to print
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        behaviour, file = self.path.strip("/").split("/")
-        self.server.requests.append(self.path)
-        body = self.server.files[file.removeprefix("ind.cora.")]
-        if behaviour == "fails-once":
-            behaviour = "fails" if len(self.server.requests) == 1 else "good"
-        if behaviour == "stalls-later":
-            behaviour = "stalls" if len(self.server.requests) == 4 else "good"
-        if behaviour == "silent":
-            self.server.closing.wait()
-            return
-        if behaviour in ("fails", "missing"):
-            self.send_error(500 if behaviour == "fails" else 404)
-            return
-        if behaviour == "slow":
-            time.sleep(0.05)
-        self.send_response(200)
-        if behaviour != "truncates":
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if behaviour == "corrupts":
-            body = body[:-1] + bytes([body[-1] ^ 1])
-        if behaviour in ("good", "slow", "corrupts"):
-            self.wfile.write(body)
-            return
-        self.wfile.write(body[: len(body) // 2])  # stalls, truncates, breaks off
-        if behaviour == "stalls":
-            self.wfile.flush()
-            self.server.stalled.set()
-            self.server.closing.wait()
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture
 def small(monkeypatch):
     small = Small()
@@ -211,15 +157,11 @@ def small(monkeypatch):
 
 @pytest.fixture
 def server(small, monkeypatch):
-    server = Server(small.files)
-    monkeypatch.setattr(datasets, "MIRRORS", (server.mirror("good"),))
-    monkeypatch.setattr(datasets, "TIMEOUT", (1, 0.3))
-    monkeypatch.setattr(datasets, "ROUNDS", 1)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield server
-    server.closing.set()
-    server.shutdown()
-    server.server_close()
+    monkeypatch.setattr(download, "TIMEOUT", (1, 0.3))
+    monkeypatch.setattr(download, "ROUNDS", 1)
+    with serving({f"ind.cora.{s}": file for s, file in small.files.items()}) as server:
+        monkeypatch.setattr(datasets, "MIRRORS", (server.mirror("good"),))
+        yield server
 
 
 def assert_is(graph, small):
@@ -321,8 +263,6 @@ def test_damaged_and_missing_files_in_the_cache_are_downloaded(small, server, tm
 
 # Servers that misbehave
 
-BAD = ["fails", "missing", "silent", "stalls", "truncates", "breaks-off", "corrupts"]
-
 
 @pytest.mark.parametrize("behaviour", BAD)
 def test_bad_server_leaves_nothing_and_the_next_one_helps(
@@ -342,7 +282,7 @@ def test_bad_server_leaves_nothing_and_the_next_one_helps(
 
 def test_server_that_fails_once_is_asked_again(small, server, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "MIRRORS", (server.mirror("fails-once"),))
-    monkeypatch.setattr(datasets, "ROUNDS", 2)
+    monkeypatch.setattr(download, "ROUNDS", 2)
     assert_is(load("cora", root=tmp_path), small)
     assert len(server.requests) == 9
 
@@ -362,10 +302,10 @@ def test_servers_that_never_answer_cost_a_bounded_time(
 ):
     # The limits here are a tenth of the real ones, which keep within 20 seconds.
     # Without them it would be 8 files, 3 mirrors and 3 rounds of half a second each.
-    assert datasets.GIVE_UP_AFTER + sum(datasets.TIMEOUT) <= 20
-    monkeypatch.setattr(datasets, "TIMEOUT", (0.3, 0.5))
-    monkeypatch.setattr(datasets, "GIVE_UP_AFTER", 1.2)
-    monkeypatch.setattr(datasets, "ROUNDS", 3)
+    assert download.GIVE_UP_AFTER + sum(download.TIMEOUT) <= 20
+    monkeypatch.setattr(download, "TIMEOUT", (0.3, 0.5))
+    monkeypatch.setattr(download, "GIVE_UP_AFTER", 1.2)
+    monkeypatch.setattr(download, "ROUNDS", 3)
     monkeypatch.setattr(datasets, "MIRRORS", (server.mirror("silent"),) * 3)
     start = time.monotonic()
     with pytest.raises(DatasetUnavailable):
@@ -426,16 +366,21 @@ def test_unwritable_cache(small, server, tmp_path, make):
     assert server.requests == []
 
 
-def start_load(small, mirrors, root) -> subprocess.Popen:
-    """Load the small data set in a new process that turns warnings into errors."""
-    settings = json.dumps([small.sums(), mirrors, str(root)])
+LOAD = {
+    "cora": "datasets.SHA256 = {'cora': sums}; print(datasets.load('cora', root=root))",
+    "ppi": "ppi.SHA256 = sums; print(ppi.load_ppi(root=root))",
+}
+
+
+def start_load(name, sums, mirrors, root) -> subprocess.Popen:
+    """Load a small data set in a new process that turns warnings into errors."""
     program = (
         "import json, sys\n"
-        "from gat_course import datasets\n"
-        "sums, datasets.MIRRORS, root = json.loads(sys.argv[1])\n"
-        "datasets.SHA256 = {'cora': sums}\n"
-        "print(datasets.load('cora', root=root))\n"
+        "from gat_course import datasets, ppi\n"
+        "sums, mirrors, root = json.loads(sys.argv[1])\n"
+        f"datasets.MIRRORS = ppi.MIRRORS = mirrors\n{LOAD[name]}\n"
     )
+    settings = json.dumps([sums, mirrors, str(root)])
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", program, settings],
         cwd=PROJECT,
@@ -446,7 +391,8 @@ def start_load(small, mirrors, root) -> subprocess.Popen:
 
 
 def test_two_processes_at_once(small, server, tmp_path):
-    both = [start_load(small, [server.mirror("slow")], tmp_path) for _ in range(2)]
+    slow = [server.mirror("slow")]
+    both = [start_load("cora", small.sums(), slow, tmp_path) for _ in range(2)]
     for process in both:
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
@@ -454,17 +400,33 @@ def test_two_processes_at_once(small, server, tmp_path):
     assert len(server.requests) == len(set(server.requests)) == 8
 
 
-def test_killed_download_leaves_nothing_that_is_trusted(small, server, tmp_path):
-    process = start_load(small, [server.mirror("stalls-later")], tmp_path)
+@pytest.mark.parametrize(
+    "name, behaviour, complete", [("cora", "stalls-later", 3), ("ppi", "stalls", 0)]
+)
+def test_killed_download_leaves_nothing_that_is_trusted(
+    small, server, tmp_path, monkeypatch, name, behaviour, complete
+):
+    cache = tmp_path / "cache"
+    folder, sums, load_again = cache / "planetoid", small.sums(), partial(load, "cora")
+    if name == "ppi":
+        folder, load_again = cache, load_ppi
+        small_ppi.write(tmp_path / "ppi.zip")
+        server.files = {"ppi.zip": (tmp_path / "ppi.zip").read_bytes()}
+        sums = {"ppi.zip": hashlib.sha256(server.files["ppi.zip"]).hexdigest()}
+        monkeypatch.setattr(ppi, "SHA256", sums)
+        monkeypatch.setattr(ppi, "MIRRORS", (server.mirror("good"),))
+    process = start_load(name, sums, [server.mirror(behaviour)], cache)
     assert server.stalled.wait(60)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    complete = list((tmp_path / "planetoid").glob("ind.*"))
-    assert len(complete) == 3
-    for path in complete:
-        assert path.read_bytes() == small.files[path.name.removeprefix("ind.cora.")]
-    assert_is(load("cora", root=tmp_path), small)
-    assert len(server.requests) == 4 + 5
+    named = [path for path in folder.iterdir() if path.name in server.files]
+    assert len(named) == complete
+    for path in named:
+        assert path.read_bytes() == server.files[path.name]
+    load_again(root=cache)
+    assert len(server.requests) == len(server.files) + 1
+    for file, content in server.files.items():
+        assert (folder / file).read_bytes() == content
 
 
 # Files that try to run code

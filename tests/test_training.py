@@ -21,8 +21,9 @@ from gat_course import (
     evaluate,
     fit,
     run_seeds,
-    training,
+    runs,
 )
+from gat_course.runs import Run, Runs
 
 
 def two_clusters(**changes):
@@ -338,14 +339,12 @@ def test_compare_names_the_experiment_that_is_incomplete():
 
 
 def test_mean_and_std_are_those_of_the_textbook():
-    run = partial(training.Run, val_accuracy=0, epochs=1, best_epoch=0, seconds=0)
-    runs = training.Runs(
-        run(seed=i, test_accuracy=a) for i, a in enumerate([80, 82, 87])
-    )
+    run = partial(Run, val_accuracy=0, epochs=1, best_epoch=0, seconds=0)
+    runs = Runs(run(seed=i, test_accuracy=a) for i, a in enumerate([80, 82, 87]))
     assert runs.mean == pytest.approx(83)
     assert runs.std == pytest.approx(math.sqrt((9 + 1 + 16) / 2))
     assert str(runs) == "83.0 ± 3.6 % (3 seeds)"
-    assert math.isnan(training.Runs(runs[:1]).std)
+    assert math.isnan(Runs(runs[:1]).std)
 
 
 def test_finished_runs_are_kept_and_not_repeated(tmp_path, monkeypatch):
@@ -356,7 +355,7 @@ def test_finished_runs_are_kept_and_not_repeated(tmp_path, monkeypatch):
         raise AssertionError("a finished run was repeated")
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_run_one", must_not_be_called)
+        patch.setattr(runs, "_run_one", must_not_be_called)
         again = run_seeds(make_gcn, graph, [1, 0], path=path, **QUICK)
     assert again.test_accuracies == first.test_accuracies[::-1]
     more = run_seeds(make_gcn, graph, [0, 1, 2], path=path, **QUICK)

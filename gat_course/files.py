@@ -1,0 +1,30 @@
+"""Files that are whole or not there: results and checkpoints (chapters 5 and 6)."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole(path: str | os.PathLike) -> Iterator[Path]:
+    """Hand out the name of a new file, which takes the place of `path` at the end.
+
+    A process that is killed in between leaves the old file as it was; so does an error.
+    Folders that are missing are made.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike, content: dict) -> None:
+    """Write a file of JSON whole or not at all."""
+    with whole(path) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=1), encoding="utf-8")

@@ -1,0 +1,205 @@
+"""Many graphs, split into training, validation and test graphs (chapter 6).
+
+In PPI each graph is a human tissue, hence the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from gat_course import sparse
+from gat_course.graph import GraphData
+
+
+def batch_graphs(graphs: Sequence[GraphData]) -> GraphData:
+    r"""Put graphs side by side into one graph; no edge joins two of them.
+
+    The node numbers of each graph are moved behind those of the graphs before it, so
+    the adjacency matrix is block-diagonal. A layer computes for the batch what it
+    computes for each graph alone; `torch.split(out, [g.num_nodes for g in graphs])`
+    takes its output apart again.
+
+    Args:
+        graphs: at least one, on one device, all with `x` and `y` of the same width or
+            all without.
+
+    Returns:
+        A graph of all their nodes and edges, in their order, without masks.
+
+    Raises:
+        ValueError: there is no graph, or they do not fit together; the message says
+            which.
+    """
+    graphs = list(graphs)
+    if not graphs:
+        raise ValueError("batch_graphs needs at least one graph")
+    devices = {str(graph.device) for graph in graphs}
+    if len(devices) > 1:
+        raise ValueError(
+            f"the graphs are on {' and '.join(sorted(devices))}: move them"
+        )
+    names = [graph.name for graph in graphs]
+    first, src, dst = 0, [], []
+    for graph in graphs:
+        src.append(graph.src + first)
+        dst.append(graph.dst + first)
+        first += graph.num_nodes
+    return GraphData(
+        num_nodes=first,
+        src=torch.cat(src),
+        dst=torch.cat(dst),
+        x=_joined("x", graphs),
+        y=_joined("y", graphs),
+        name=" + ".join(names) if len(names) < 4 else f"{len(names)} graphs",
+    )
+
+
+def _joined(name: str, graphs: list[GraphData]) -> Tensor | None:
+    """One node field of all graphs, one below the other."""
+    values = [getattr(graph, name) for graph in graphs]
+    missing = [i for i, value in enumerate(values) if value is None]
+    if len(missing) == len(values):
+        return None
+    if missing:
+        raise ValueError(f"graph {missing[0]} has no {name}, others have one")
+    values = [_dense(value) for value in values]
+    for i, value in enumerate(values):
+        if value.shape[1:] != values[0].shape[1:] or value.dtype != values[0].dtype:
+            raise ValueError(
+                f"{name} of graph {i} is {list(value.shape)} ({value.dtype}), that of "
+                f"graph 0 is {list(values[0].shape)} ({values[0].dtype}): they cannot "
+                "be put together"
+            )
+    return torch.cat(values)
+
+
+def _dense(x: Tensor) -> Tensor:
+    return x.to_dense() if sparse.is_csr(x) else x
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Tissues:
+    r"""Labelled graphs for inductive learning: those to train on, to choose, to test.
+
+    Args:
+        train: graphs whose labels are trained on.
+        val: graphs that choose the model.
+        test: graphs that measure it; never seen before.
+        name: printed in every plot title and table.
+        senders: for made-up graphs, which nodes the labels depend on, bool `[N]` for
+            each graph in the order train, val, test. None where nobody knows.
+
+    Every graph has features `x` `[N, F]` and labels `y` `[N, L]`, 0.0 or 1.0, of the
+    same F and L.
+
+    Raises:
+        ValueError: a part has no graph, or a graph lacks features or labels, or has
+            other widths or labels than these; the message names it.
+    """
+
+    train: tuple[GraphData, ...]
+    val: tuple[GraphData, ...]
+    test: tuple[GraphData, ...]
+    name: str
+    senders: tuple[Tensor, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for part in ("train", "val", "test"):
+            object.__setattr__(self, part, tuple(getattr(self, part)))
+            if not getattr(self, part):
+                raise ValueError(f"{part} has no graph")
+        for number, graph in enumerate(self.graphs):
+            if graph.x is None or graph.y is None:
+                raise ValueError(f"graph {number} ({graph.name}) lacks x or y")
+            if graph.y.dim() != 2 or not graph.y.is_floating_point():
+                raise ValueError(
+                    f"y of graph {number} must be floating point [N, L], one column "
+                    f"for each label; got {graph.y.dtype} {list(graph.y.shape)}"
+                )
+            if not bool(((graph.y == 0) | (graph.y == 1)).all()):
+                raise ValueError(f"y of graph {number} must hold 0 and 1 only")
+            sizes = graph.num_features, graph.num_classes
+            if sizes != (self.num_features, self.num_labels):
+                raise ValueError(
+                    f"graph {number} has {sizes[0]} features and {sizes[1]} labels, "
+                    f"graph 0 has {self.num_features} and {self.num_labels}"
+                )
+        if self.senders is not None:
+            object.__setattr__(self, "senders", tuple(self.senders))
+            found = [(sends.dtype, sends.shape) for sends in self.senders]
+            expected = [(torch.bool, (graph.num_nodes,)) for graph in self.graphs]
+            if found != expected:
+                raise ValueError("senders must hold one bool [N] for each graph")
+
+    @property
+    def graphs(self) -> tuple[GraphData, ...]:
+        """All graphs: train, then val, then test."""
+        return self.train + self.val + self.test
+
+    @property
+    def num_features(self) -> int:
+        """Features per node, $F$."""
+        return self.train[0].num_features
+
+    @property
+    def num_labels(self) -> int:
+        """Labels per node, $L$."""
+        return self.train[0].num_classes
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors live."""
+        return self.train[0].device
+
+    def _each(self, change: Callable[[GraphData], GraphData]) -> Tissues:
+        parts = {
+            part: tuple(change(graph) for graph in getattr(self, part))
+            for part in ("train", "val", "test")
+        }
+        return replace(self, **parts)
+
+    def to(self, device: str | torch.device) -> Tissues:
+        """The same graphs with every tensor on `device`."""
+        moved = self._each(lambda graph: graph.to(device))
+        if self.senders is None:
+            return moved
+        return replace(moved, senders=tuple(s.to(device) for s in self.senders))
+
+    def with_self_loops(self) -> Tissues:
+        """The same with an edge from each node to itself in every graph."""
+        return self._each(GraphData.with_self_loops)
+
+    def standardized(self) -> Tissues:
+        """The same with every feature less its mean and over its standard deviation.
+
+        Both are taken over the nodes of the training graphs alone: the other graphs
+        have no part in what a model is trained on. A feature that is the same
+        everywhere in training is only shifted.
+        """
+        x = torch.cat([_dense(graph.x) for graph in self.train]).double()
+        varies = x.amin(dim=0) < x.amax(dim=0)  # [F]; rounding makes a std of others
+        mean = x.mean(dim=0).where(varies, x[0])
+        std = x.std(dim=0, correction=0).where(varies, 1)
+
+        def change(graph: GraphData) -> GraphData:
+            scaled = (_dense(graph.x).double() - mean) / std
+            return replace(graph, x=scaled.to(graph.x.dtype))
+
+        return self._each(change)
+
+    def __repr__(self) -> str:
+        nodes = "/".join(
+            str(sum(graph.num_nodes for graph in part))
+            for part in (self.train, self.val, self.test)
+        )
+        graphs = "/".join(str(len(p)) for p in (self.train, self.val, self.test))
+        edges = sum(graph.num_edges for graph in self.graphs)
+        return (
+            f"Tissues({self.name!r}, {graphs} graphs and {nodes} nodes for "
+            f"train/val/test, {edges} edges, {self.num_features} features, "
+            f"{self.num_labels} labels)"
+        )

@@ -1,0 +1,604 @@
+"""Tests of PPI's reader: small files in its form, damaged ones and hostile ones."""
+
+import hashlib
+import io
+import json
+import pickle
+import struct
+import zipfile
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+import small_ppi
+import torch
+from server import BAD, serving
+from sklearn.preprocessing import StandardScaler
+
+from gat_course import DatasetUnavailable, Tissues, download, load_ppi, ppi, read_ppi
+
+
+@pytest.fixture
+def made() -> dict:
+    return small_ppi.members()
+
+
+def assert_is(tissues: Tissues, made: dict):
+    """Compare with what networkx and scikit-learn make of the members."""
+    scaler = StandardScaler().fit(made["train_feats.npy"].astype("f8"))
+    parts = {"train": tissues.train, "valid": tissues.val, "test": tissues.test}
+    for split, graphs in parts.items():
+        whole = nx.node_link_graph(made[f"{split}_graph.json"], edges="links")
+        nodes = [node["id"] for node in made[f"{split}_graph.json"]["nodes"]]
+        graph_id = made[f"{split}_graph_id.npy"]
+        x = scaler.transform(made[f"{split}_feats.npy"].astype("f8"))
+        ids = np.unique(graph_id)
+        assert [graph.name for graph in graphs] == [f"tissue {i}" for i in ids]
+        for i, graph in zip(ids, graphs, strict=True):
+            rows = np.flatnonzero(graph_id == i)
+            adjacency = nx.to_numpy_array(whole, nodelist=[nodes[row] for row in rows])
+            np.fill_diagonal(adjacency, 0)
+            assert np.array_equal(graph.dense_adjacency().numpy(), adjacency)
+            assert graph.x.dtype == graph.y.dtype == torch.float32
+            np.testing.assert_allclose(graph.x.numpy(), x[rows], rtol=1e-6, atol=1e-6)
+            assert np.array_equal(graph.y.numpy(), made[f"{split}_labels.npy"][rows])
+
+
+# Good files
+
+
+def test_file_in_the_published_form(tmp_path):
+    made = small_ppi.write(tmp_path / "small.zip")
+    tissues = read_ppi(tmp_path / "small.zip")
+    assert_is(tissues, made)
+    parts = (tissues.train, tissues.val, tissues.test)
+    assert [len(part) for part in parts] == [20, 2, 2]
+    assert [graph.name for graph in tissues.graphs] == [
+        f"tissue {i}" for i in range(1, 25)
+    ]
+    assert (tissues.num_features, tissues.num_labels) == (50, 121)
+    assert tissues.name == "small.zip, in PPI's form"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["small.zip"]
+
+
+def test_no_other_file_is_taken_for_ppi(tmp_path, monkeypatch):
+    path = tmp_path / "ppi.zip"
+    small_ppi.write(path)
+    assert read_ppi(str(path)).name == "ppi.zip, in PPI's form"
+    published = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setattr(ppi, "SHA256", {"ppi.zip": published})
+    assert read_ppi(path).name == "PPI"
+
+
+@pytest.mark.parametrize("folder", ["ppi/", "data/ppi/"])
+def test_members_in_one_folder_beside_others(tmp_path, made, folder):
+    extra = {"README.txt": b"hello", folder: b"", "notes..txt": b""}
+    extra |= {f"__MACOSX/{folder}{name}": b"junk" for name in made}
+    inside = {folder + name: value for name, value in made.items()}
+    assert_is(read_ppi(small_ppi.pack(tmp_path / "a.zip", extra | inside)), made)
+
+
+def test_node_order_ids_and_edges_of_a_newer_networkx(tmp_path, made):
+    """Nodes with any ids, in an order of their own, graphs interleaved and directed."""
+    for split in small_ppi.SPLITS:
+        graph = made[f"{split}_graph.json"]
+        order = np.random.default_rng(1).permutation(len(graph["nodes"]))
+        new = {n: f"protein {n}" if n % 2 else 7 * n + 1000 for n in order.tolist()}
+        graph["nodes"] = [{"id": new[n], "test": False} for n in order.tolist()]
+        for link in graph["links"]:
+            link["source"], link["target"] = new[link["source"]], new[link["target"]]
+        for kind in ("feats", "labels", "graph_id"):
+            made[f"{split}_{kind}.npy"] = made[f"{split}_{kind}.npy"][order]
+    written = dict(made)
+    for split in small_ppi.SPLITS:
+        graph = dict(made[f"{split}_graph.json"])
+        written[f"{split}_graph.json"] = {"edges": graph.pop("links"), **graph}
+    assert_is(read_ppi(small_ppi.pack(tmp_path / "a.zip", written)), made)
+
+
+def test_row_numbers_out_of_order_are_refused(tmp_path, made):
+    made["train_graph.json"]["nodes"].reverse()
+    with pytest.raises(ValueError, match="train_graph.json numbers its nodes 0 to .*"):
+        read_ppi(small_ppi.pack(tmp_path / "a.zip", made))
+
+
+def test_other_kinds_of_numbers(tmp_path, made):
+    for split in small_ppi.SPLITS:
+        made[f"{split}_feats.npy"] = made[f"{split}_feats.npy"].astype("f8")
+        made[f"{split}_labels.npy"] = made[f"{split}_labels.npy"].astype("u1")
+        made[f"{split}_graph_id.npy"] = made[f"{split}_graph_id.npy"].astype("f8")
+    written = {**made, "valid_labels.npy": made["valid_labels.npy"].astype(bool)}
+    tissues = read_ppi(small_ppi.pack(tmp_path / "a.zip", written))
+    made = {k: v.astype(int) if "graph_id" in k else v for k, v in made.items()}
+    assert_is(tissues, made)
+
+
+def test_graphs_without_links_and_a_constant_feature(tmp_path, made):
+    for split in small_ppi.SPLITS:
+        made[f"{split}_graph.json"]["links"] = []
+        made[f"{split}_feats.npy"][:, 3] = 0
+    tissues = read_ppi(small_ppi.pack(tmp_path / "a.zip", made))
+    assert_is(tissues, made)
+    assert all(bool((graph.x[:, 3] == 0).all()) for graph in tissues.graphs)
+
+
+# Files that cannot be read
+
+
+def refused(path: Path, *parts: str) -> None:
+    """The file is refused with a message of these parts, and nothing is written."""
+    before = {p: p.read_bytes() for p in path.parent.parent.rglob("*") if p.is_file()}
+    with pytest.raises(ValueError) as error:
+        read_ppi(path)
+    for part in (str(path), *parts):
+        assert part in str(error.value)
+    after = {p: p.read_bytes() for p in path.parent.parent.rglob("*") if p.is_file()}
+    assert after == before
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    """Where to write a file: a folder inside a folder, so that an escape would show."""
+    (tmp_path / "inner").mkdir()
+    return tmp_path / "inner" / "bad.zip"
+
+
+def test_no_such_file(tmp_path):
+    for path in (tmp_path / "typo.zip", tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"is not a file; .*load_ppi\(\)"):
+            read_ppi(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"<html>Not Found</html>" * 50])
+def test_not_a_zip(path, content):
+    path.write_bytes(content)
+    refused(path, "not a whole zip file", "get it again")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+def test_truncated(path, share):
+    small_ppi.write(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    refused(path, "not a whole zip file", "cut short", "get it again")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_damaged_member(path, made, method):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, value in made.items():
+            archive.writestr(name, small_ppi.packed(value))
+        info = archive.getinfo("valid_feats.npy")
+    content = bytearray(path.read_bytes())
+    middle = info.header_offset + 30 + len(info.filename) + info.compress_size // 2
+    content[middle] ^= 0xFF
+    path.write_bytes(content)
+    refused(path, "valid_feats.npy cannot be unpacked", "damaged; get it again")
+
+
+def test_any_damage_is_either_harmless_or_refused(tmp_path, made):
+    small_ppi.write(tmp_path / "a.zip", nodes=2, features=2, labels=2)
+    content = (tmp_path / "a.zip").read_bytes()
+    name = read_ppi(tmp_path / "a.zip").name
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        damaged = bytearray(content)
+        for at in rng.integers(len(content), size=rng.integers(1, 4)):
+            damaged[at] = rng.integers(256)
+        (tmp_path / "a.zip").write_bytes(damaged)
+        try:
+            assert read_ppi(tmp_path / "a.zip").name == name
+        except ValueError as error:
+            assert "a.zip" in str(error)
+
+
+@pytest.mark.parametrize("name", small_ppi.members())
+def test_a_missing_member(path, made, name):
+    del made[name]
+    refused(small_ppi.pack(path, made), f"lacks {name};", "Add what is missing")
+
+
+def test_several_missing_members(path, made):
+    small_ppi.pack(path, {"valid_feats.npy": made["valid_feats.npy"], "ppi.txt": b""})
+    refused(path, "lacks train_graph.json, train_feats.npy,", "test_graph_id.npy;")
+
+
+ESCAPES = [
+    "../evil.txt",
+    "ppi/../../evil.txt",
+    "..",
+    "..\\evil.txt",
+    "ppi\\..\\..\\evil.txt",
+    "{outside}/evil.txt",
+    "//host/share/evil.txt",
+    "\\evil.txt",
+    "C:\\evil.txt",
+    "c:evil.txt",
+    "../train_graph.json",
+]
+
+
+@pytest.mark.parametrize("name", ESCAPES)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_name_that_leads_outside(path, made, name, first):
+    name = name.format(outside=path.parent.parent)
+    hostile = {name: b"evil"}
+    small_ppi.pack(path, hostile | made if first else made | hostile)
+    refused(path, repr(name), "nothing was read", "Do not trust this file")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_the_same_member_twice(path, made):
+    small_ppi.pack(path, made)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("test_feats.npy", small_ppi.packed(made["test_feats.npy"]))
+    refused(path, "test_feats.npy 2 times", "keep one")
+
+
+def test_members_in_several_folders(path, made):
+    small_ppi.pack(path, made | {"old/test_feats.npy": b""})
+    refused(path, "test_feats.npy 2 times")
+    moved = {f"{name.split('_')[0]}/{name}": value for name, value in made.items()}
+    small_ppi.pack(path, moved)
+    refused(path, "3 folders ('test', 'train', 'valid')", "put all twelve into one")
+
+
+def patch_directory(path: Path, name: str, at: int, form: str, value: int) -> None:
+    """Change a number in what the zip's directory says of a member."""
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(name.encode()) - 46  # the directory stands at the end
+    assert content[entry : entry + 4] == b"PK\x01\x02"
+    struct.pack_into(form, content, entry + at, value)
+    path.write_bytes(content)
+
+
+def test_a_zip_bomb(path):
+    small_ppi.write(path)
+    patch_directory(path, "train_labels.npy", 24, "<L", 2**30 + 1)
+    refused(path, "train_labels.npy would unpack to 1,073,741,825 bytes", "not trust")
+
+
+def test_a_zip_bomb_that_lies_about_its_size(path, made):
+    small_ppi.pack(path, made | {"train_labels.npy": bytes(2**24)})
+    patch_directory(path, "train_labels.npy", 24, "<L", 100)
+    refused(path, "train_labels.npy cannot be unpacked")
+
+
+def test_an_encrypted_member(path):
+    small_ppi.write(path)
+    patch_directory(path, "valid_graph.json", 8, "<H", 1)
+    refused(path, "valid_graph.json is encrypted", "without a password")
+
+
+def test_a_member_compressed_in_another_way(path, made):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        for name, value in made.items():
+            archive.writestr(name, small_ppi.packed(value))
+    refused(path, "train_graph.json is compressed by method 14", "deflate")
+
+
+class Hostile:
+    def __init__(self, mark: Path):
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def test_nothing_is_unpickled(path, made):
+    mark = path.with_name("mark")
+    refusal = "train_feats.npy is not an array of numbers", "numpy.save"
+    objects = np.array([Hostile(mark)], dtype=object)
+    refused(small_ppi.pack(path, made | {"train_feats.npy": objects}), *refusal)
+    bare = pickle.dumps(Hostile(mark))
+    refused(small_ppi.pack(path, made | {"train_feats.npy": bare}), *refusal)
+    assert not mark.exists()
+    pickle.loads(bare)
+    assert mark.exists()
+
+
+def npz(**arrays) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def header(shape: str) -> bytes:
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(16)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"text",
+        npz(x=np.ones((3, 2))),
+        small_ppi.packed(np.ones((9, 9)))[:-1],
+        header("(1000000000000, 1000)"),
+        header("(1000000000000000000000, 1000)"),
+        header("(-4, 4)"),
+        header("(4, "),
+        header("'a'"),
+    ],
+    ids=["empty", "text", "npz", "short", "big", "bigger", "minus", "syntax", "str"],
+)
+def test_not_an_array(path, made, content):
+    small_ppi.pack(path, made | {"valid_feats.npy": content})
+    refused(path, "valid_feats.npy is not an array of numbers", "numpy.save")
+
+
+KINDS = ["feats", "labels", "graph_id"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", ["c8", "U5", "S5", "M8[s]", "f4,i4"])
+def test_not_real_numbers(path, made, kind, dtype):
+    name = f"test_{kind}.npy"
+    made[name] = np.zeros(made[name].shape, dtype)
+    refused(small_ppi.pack(path, made), f"{name} holds {np.dtype(dtype)}; save whole")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(), (0,), (20, 0), (20, 1, 1)])
+def test_arrays_of_a_wrong_shape(path, made, kind, shape):
+    made[f"test_{kind}.npy"] = np.zeros(shape)
+    small_ppi.pack(path, made)
+    refused(path, f"test_{kind}.npy has the shape {list(shape)}; it must be [N")
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e300])
+def test_features_that_are_no_numbers(path, made, wrong):
+    made["valid_feats.npy"] = made["valid_feats.npy"].astype("f8")
+    made["valid_feats.npy"][3, 4] = made["valid_feats.npy"][5, 6] = wrong
+    small_ppi.pack(path, made)
+    refused(path, "valid_feats.npy holds 2 values", "clean the features of the valid")
+
+
+@pytest.mark.parametrize("wrong", [2, -1, 0.5, np.nan])
+def test_labels_other_than_0_and_1(path, made, wrong):
+    made["test_labels.npy"] = made["test_labels.npy"].astype("f8")
+    made["test_labels.npy"][1, 2] = wrong
+    small_ppi.pack(path, made)
+    refused(path, f"test_labels.npy holds {float(wrong)}; write 1 where")
+
+
+@pytest.mark.parametrize("wrong", [1.5, np.nan, np.inf, 1e300])
+def test_graph_ids_that_are_not_whole(path, made, wrong):
+    made["train_graph_id.npy"] = made["train_graph_id.npy"].astype("f8")
+    made["train_graph_id.npy"][0] = wrong
+    small_ppi.pack(path, made)
+    refused(path, f"train_graph_id.npy holds {wrong}; graph ids must be whole")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"nodes": [', b"\xff\xfe\xfa", b"[" * 100_000],
+    ids=["empty", "cut", "bytes", "deep"],
+)
+def test_malformed_json(path, made, content):
+    small_ppi.pack(path, made | {"test_graph.json": content})
+    refused(path, "test_graph.json is not JSON", "networkx.node_link_data")
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        [1, 2],
+        {"nodes": []},
+        {"links": []},
+        {"nodes": {}, "links": []},
+        {"nodes": [], "links": [], "edges": []},
+    ],
+)
+def test_json_that_is_no_graph(path, made, graph):
+    small_ppi.pack(path, made | {"test_graph.json": json.dumps(graph).encode()})
+    refused(path, "test_graph.json must hold", '"nodes"', "networkx.node_link_data")
+
+
+@pytest.mark.parametrize("entry", [5, {}, {"id": None}, {"id": True}, {"id": [1]}])
+def test_nodes_without_an_id(path, made, entry):
+    made["test_graph.json"]["nodes"][2] = entry
+    small_ppi.pack(path, made)
+    refused(path, 'test_graph.json: every node needs "id"', f"one is {entry}")
+
+
+@pytest.mark.parametrize("entry", [[1, 2], {"source": 1}, {"source": 1.5, "target": 1}])
+def test_links_without_ends(path, made, entry):
+    made["test_graph.json"]["links"][2] = entry
+    small_ppi.pack(path, made)
+    refused(path, "test_graph.json: every link needs", f"one is {entry}")
+
+
+def test_two_nodes_with_one_id(path, made):
+    made["valid_graph.json"]["nodes"][3]["id"] = 2
+    refused(small_ppi.pack(path, made), "valid_graph.json has two nodes with the id 2")
+
+
+@pytest.mark.parametrize("end", [-1, 10_000, "0"])
+def test_a_link_to_no_node(path, made, end):
+    made["train_graph.json"]["links"][0]["target"] = end
+    small_ppi.pack(path, made)
+    refused(path, f"train_graph.json: the target of a link is {end!r}", "no node")
+
+
+@pytest.mark.parametrize("kind", ["feats", "labels", "graph_id"])
+def test_different_numbers_of_rows(path, made, kind):
+    rows = len(made["valid_graph.json"]["nodes"])
+    made[f"valid_{kind}.npy"] = made[f"valid_{kind}.npy"][:-1]
+    small_ppi.pack(path, made)
+    refused(path, f"valid_graph.json {rows}", f"valid_{kind}.npy {rows - 1}")
+
+
+def test_different_numbers_of_nodes(path, made):
+    rows = len(made["valid_graph.json"]["nodes"])
+    made["valid_graph.json"]["nodes"].append({"id": "one more"})
+    small_ppi.pack(path, made)
+    refused(path, f"valid_graph.json {rows + 1}", f"valid_feats.npy {rows}")
+
+
+def test_graph_ids_that_do_not_match_the_links(path, made):
+    made["train_graph_id.npy"] = np.roll(made["train_graph_id.npy"], 1)
+    small_ppi.pack(path, made)
+    refused(
+        path,
+        "train_graph_id.npy does not match train_graph.json",
+        "are linked, but in graphs",
+        "give linked nodes the same id",
+    )
+
+
+def test_a_graph_in_two_splits(path, made):
+    ids = made["test_graph_id.npy"]
+    ids[ids == 24] = 7
+    small_ppi.pack(path, made)
+    refused(path, "graph 7 is in train_graph_id.npy and in test_graph_id.npy")
+
+
+@pytest.mark.parametrize("kind, width", [("feats", 50), ("labels", 121)])
+def test_splits_of_different_width(path, made, kind, width):
+    made[f"valid_{kind}.npy"] = made[f"valid_{kind}.npy"][:, 1:]
+    small_ppi.pack(path, made)
+    refused(
+        path,
+        f"train_{kind}.npy has {width} columns, valid_{kind}.npy has {width - 1};",
+    )
+
+
+# Where the file comes from
+
+
+@pytest.fixture
+def published(made, tmp_path, monkeypatch) -> bytes:
+    """A small file that is taken for the published one."""
+    content = small_ppi.pack(tmp_path / "small.zip", made).read_bytes()
+    sums = {"ppi.zip": hashlib.sha256(content).hexdigest()}
+    monkeypatch.setattr(ppi, "SHA256", sums)
+    monkeypatch.delenv("GAT_COURSE_DATA", raising=False)
+    return content
+
+
+@pytest.fixture
+def server(published, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", (1, 0.3))
+    monkeypatch.setattr(download, "ROUNDS", 1)
+    with serving({"ppi.zip": published}) as server:
+        monkeypatch.setattr(ppi, "MIRRORS", (server.mirror("good"),))
+        yield server
+
+
+def test_download_then_cache(made, server, tmp_path):
+    for _ in range(2):
+        tissues = load_ppi(root=tmp_path / "cache")
+        assert_is(tissues, made)
+        assert tissues.name == "PPI"
+        assert len(server.requests) == 1
+
+
+def test_default_cache_is_the_users(server, tmp_path, monkeypatch):
+    import pooch
+
+    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / project)
+    load_ppi()
+    assert (tmp_path / "gat_course" / "ppi.zip").exists()
+
+
+def test_a_damaged_file_in_the_cache_is_downloaded(published, made, server, tmp_path):
+    (tmp_path / "ppi.zip").write_bytes(published[:-1])
+    assert_is(load_ppi(root=tmp_path), made)
+    assert len(server.requests) == 1
+    assert (tmp_path / "ppi.zip").read_bytes() == published
+
+
+def test_given_folder_comes_first(published, made, server, tmp_path, monkeypatch):
+    given = tmp_path / "given"
+    given.mkdir()
+    monkeypatch.setenv("GAT_COURSE_DATA", str(given))
+    assert_is(load_ppi(root=tmp_path / "cache"), made)
+    assert len(server.requests) == 1
+    assert list(given.iterdir()) == []
+
+    (given / "ppi.zip").write_bytes(published)
+    assert_is(load_ppi(root=tmp_path / "other cache"), made)
+    assert len(server.requests) == 1
+    assert list(given.iterdir()) == [given / "ppi.zip"]
+    assert not (tmp_path / "other cache").exists()
+
+
+@pytest.mark.parametrize("fallback", [None, "synthetic"])
+def test_another_file_in_the_given_folder(server, tmp_path, monkeypatch, fallback):
+    small_ppi.write(tmp_path / "ppi.zip", seed=1)
+    content = (tmp_path / "ppi.zip").read_bytes()
+    monkeypatch.setenv("GAT_COURSE_DATA", str(tmp_path))
+    with pytest.raises(ValueError, match="is damaged or is another file") as error:
+        load_ppi(root=tmp_path / "cache", fallback=fallback)
+    found = hashlib.sha256(content).hexdigest()
+    parts = (
+        str(tmp_path / "ppi.zip"),
+        ppi.SHA256["ppi.zip"],
+        found,
+        "use read_ppi(path)",
+    )
+    for part in parts:
+        assert part in str(error.value)
+    assert (tmp_path / "ppi.zip").read_bytes() == content
+    assert server.requests == []
+
+
+def test_given_folder_does_not_exist(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("GAT_COURSE_DATA", str(tmp_path / "typo"))
+    with pytest.raises(FileNotFoundError, match="typo, which is not a folder.*ppi.zip"):
+        load_ppi(root=tmp_path, fallback="synthetic")
+
+
+@pytest.mark.parametrize("behaviour", BAD)
+def test_bad_server_leaves_nothing_and_the_next_one_helps(
+    made, server, tmp_path, monkeypatch, behaviour
+):
+    cache, bad = tmp_path / "cache", server.mirror(behaviour)
+    monkeypatch.setattr(ppi, "MIRRORS", (bad,))
+    with pytest.raises(DatasetUnavailable) as error:
+        load_ppi(root=cache)
+    for part in (
+        "PPI cannot be had",
+        "GAT_COURSE_DATA: not set",
+        str(cache),
+        f"{bad}: ppi.zip: ",
+        "put ppi.zip",
+        "root=",
+        "fallback=",
+    ):
+        assert part in str(error.value)
+    assert not (cache / "ppi.zip").exists()
+
+    monkeypatch.setattr(ppi, "MIRRORS", (bad, server.mirror("good")))
+    assert_is(load_ppi(root=cache), made)
+
+
+def test_server_that_fails_once_is_asked_again(made, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(ppi, "MIRRORS", (server.mirror("fails-once"),))
+    monkeypatch.setattr(download, "ROUNDS", 2)
+    assert_is(load_ppi(root=tmp_path), made)
+    assert len(server.requests) == 2
+
+
+def test_stand_in(server, tmp_path, monkeypatch):
+    nobody = "http://127.0.0.1:9/"  # the discard port: no server there
+    monkeypatch.setattr(ppi, "MIRRORS", (nobody,))
+    with pytest.warns(UserWarning, match="SYNTHETIC GRAPHS IN PLACE OF PPI") as caught:
+        tissues = load_ppi(root=tmp_path / "cache", fallback="synthetic")
+    assert nobody in str(caught[0].message)
+    assert caught[0].filename == __file__
+    assert tissues.name == "synthetic stand-in for PPI"
+
+
+def test_stand_in_is_not_used_when_ppi_is_there(published, made, tmp_path, recwarn):
+    (tmp_path / "ppi.zip").write_bytes(published)
+    assert_is(load_ppi(root=tmp_path, fallback="synthetic"), made)
+    assert not recwarn.list
+
+
+def test_unknown_fallback():
+    with pytest.raises(ValueError, match='None or "synthetic", got True'):
+        load_ppi(fallback=True)
