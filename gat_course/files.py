@@ -1,5 +1,6 @@
 """Files that are whole or not there: results and checkpoints (chapters 5 and 6)."""
 
+import glob
 import json
 import os
 from collections.abc import Iterator
@@ -21,6 +22,16 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
         yield unfinished
         os.replace(unfinished, path)
     finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def sweep(path: str | os.PathLike) -> None:
+    """Remove what killed processes left unfinished beside `path`; `path` stays.
+
+    Call it where no other process is writing `path`.
+    """
+    path = Path(path)
+    for unfinished in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
         unfinished.unlink(missing_ok=True)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -432,3 +433,22 @@ class GraphData:
             sizes = "/".join(str(int(mask.sum())) for mask in split)
             parts.append(f"{sizes} train/val/test")
         return f"GraphData({', '.join(parts)})"
+
+
+def checksum(graphs: Iterable[GraphData]) -> str:
+    """SHA-256 of edges, features, labels and masks of the graphs, one after the other.
+
+    Args:
+        graphs: the graphs, on any device.
+
+    Returns:
+        64 hexadecimal digits. A sparse `x` counts as its dense form.
+    """
+    digest = hashlib.sha256()
+    for graph in graphs:
+        x = graph.x.to_dense() if sparse.is_csr(graph.x) else graph.x
+        masks = [getattr(graph, mask) for mask in _MASKS]
+        for tensor in (graph.src, graph.dst, graph.y, *masks, x):
+            if tensor is not None:
+                digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()

@@ -3,10 +3,12 @@
 Loss is the cross-entropy of each label, yes or no; the score is the micro-F1.
 """
 
+import gc
+import io
 import os
-import pickle
 import sys
 import time
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gat_course import __version__
 from gat_course.files import whole
-from gat_course.graph import GraphData
+from gat_course.graph import GraphData, checksum
 from gat_course.tissues import Tissues, batch_graphs
 from gat_course.training import require_finite
 
@@ -183,9 +186,11 @@ def fit_graphs(
         The `GraphHistory`.
 
     Raises:
-        ValueError: a number makes no sense, or `checkpoint` is no checkpoint of this
-            training.
+        ValueError: a number makes no sense, or `checkpoint` is damaged, or belongs to
+            another model, other data, options or versions, or is beyond `max_epochs`.
+            Or the validation graphs have no label, and micro-F1 no value.
         FloatingPointError: a loss became NaN or infinite; the message names the epoch.
+            With `patience`, `model` then holds the best parameters so far.
 
     Source: Veličković et al., ICLR 2018, section 3.3.
     """
@@ -199,18 +204,26 @@ def fit_graphs(
     optimizer = torch.optim.Adam(
         model.parameters(), lr=lr, weight_decay=weight_decay, fused=True
     )
-    about = {
-        "model": repr(model),
-        "data": repr(tissues),
-        "options": [lr, weight_decay, batch_size, patience],
-    }
-    state = _State(model, optimizer)
-    if checkpoint and Path(checkpoint).exists():
-        state.read(checkpoint, about)
+    state, about = _State(model, optimizer), {}
+    if checkpoint:
+        about = {
+            "model": repr(model),
+            "data": f"{tissues!r}, {checksum(tissues.graphs)}",
+            "options": [lr, weight_decay, batch_size, patience],
+            "versions": f"gat_course {__version__}, torch {torch.__version__}",
+        }
+        if Path(checkpoint).exists():
+            state.read(checkpoint, about)
     history = state.history
+    if history.epochs > max_epochs:
+        raise ValueError(
+            f"{checkpoint} is already at epoch {history.epochs}, beyond max_epochs = "
+            f"{max_epochs}; move it away or allow more epochs"
+        )
     seconds_before = history.seconds
     start = saved = time.perf_counter()
     if tissues.device.type == "cuda":
+        gc.collect()  # Adam and its model refer to each other: earlier ones may linger
         torch.cuda.reset_peak_memory_stats(tissues.device)
     bar = tqdm(
         total=max_epochs,
@@ -219,7 +232,7 @@ def fit_graphs(
         leave=False,
         disable=None if progress else True,
     )
-    with bar:
+    try:
         while history.epochs < max_epochs and state.waited != patience:
             epoch = history.epochs
             loss = _one_epoch(model, tissues.train, optimizer, batch_size)
@@ -234,9 +247,11 @@ def fit_graphs(
                 state.write(checkpoint, about)
                 saved = now
             bar.update()
-    if state.best is not None:
-        model.load_state_dict(state.best)
-    model.eval()
+    finally:
+        bar.close()
+        if state.best is not None:
+            model.load_state_dict(state.best)
+        model.eval()
     return history
 
 
@@ -303,14 +318,17 @@ class _State:
             torch.save(content, unfinished)
 
     def read(self, path: str | os.PathLike, about: dict) -> None:
+        file = io.BytesIO(Path(path).read_bytes())
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-            found = content["about"]
-        except (RuntimeError, EOFError, KeyError, TypeError, pickle.PickleError) as e:
-            raise ValueError(
-                f"{path} is not a checkpoint ({e}); move it away, and the run starts "
-                "again from its beginning"
-            ) from e
+            with zipfile.ZipFile(file) as archive:  # PyTorch compares no checksums
+                intact = archive.testzip() is None
+            file.seek(0)
+            content = torch.load(file, map_location="cpu", weights_only=True)
+            found = dict(content["about"])
+        except Exception as error:  # what a damaged file can raise is not documented
+            raise ValueError(_damaged(path)) from error
+        if not intact:
+            raise ValueError(_damaged(path))
         different = [key for key in about if found.get(key) != about[key]]
         if different:
             raise ValueError(
@@ -326,6 +344,13 @@ class _State:
         torch.set_rng_state(content["random"])
         if self.on_gpu and content["cuda"] is not None:
             torch.cuda.set_rng_state(content["cuda"], self.device)
+
+
+def _damaged(path: str | os.PathLike) -> str:
+    return (
+        f"{path} is not a checkpoint, or a damaged one; move it away, and the run "
+        "starts again from its beginning"
+    )
 
 
 def _peak_memory(device: torch.device, before: int | None) -> int | None:

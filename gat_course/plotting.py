@@ -379,7 +379,7 @@ def attention_neighbourhood(
         ax.add_collection(spokes)
         if len(loop):
             weight = float(loop.sum())
-            note = f"ring: the node itself, weight {weight:.3g}\n{note}"
+            note = f"ring: the node itself, weight {weight:.3f}\n{note}"
             look = {"edgecolors": [WEIGHT_MAP(norm(weight))], "facecolors": "white"}
             width = 1.5 + 4 * norm(weight)
             ax.scatter(0, 0, 45**2, linewidths=width, zorder=2, gid="self-loop", **look)
@@ -506,6 +506,8 @@ def relative_entropy_histogram(
                 head = np.clip(head[~np.isnan(head)], 0, 1)
                 weights = np.full(len(head), 100 / len(head))
                 look = {"color": _LINE_COLOURS[k], "ls": styles[k], "linewidth": 1.8}
+                if values.shape[1] == 1 < most:  # no head, so no head's colour
+                    look |= {"color": INK}
                 panel.hist(head, edges, weights=weights, histtype="step", **look)
             panel.axvline(1, color=INK, linewidth=3)
             text = f"{title}: mean {np.nanmean(values):.2f}"
@@ -548,22 +550,24 @@ def weight_histogram(
     """
     if not panels:
         raise ValueError("panels is empty: pass {title: (weights, relevant)}")
+    checked = {}
+    for title, (weights, relevant) in panels.items():
+        weights = _array(weights, f"weights of {title!r}", ("E",), low=0)
+        relevant = _numpy(relevant).astype(bool)
+        if relevant.shape != weights.shape or relevant.all() or not relevant.any():
+            raise ValueError(
+                f"{title!r} needs a bool for each of its {len(weights)} edges, some "
+                "True and some False"
+            )
+        checked[title] = weights, relevant
     edges = np.logspace(-3, np.log10(30), 41)
     with style():
         figure = plt.figure(
             figsize=(_WIDTH, 1.4 + 1.75 * len(panels)), layout="constrained"
         )
         grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-        for panel, (title, (weights, relevant)) in zip(
-            grid, panels.items(), strict=True
-        ):
-            weights = _array(weights, f"weights of {title!r}", ("E",), low=0)
-            relevant = _numpy(relevant).astype(bool)
-            if relevant.shape != weights.shape or relevant.all() or not relevant.any():
-                raise ValueError(
-                    f"{title!r} needs a bool for each of its {len(weights)} edges, "
-                    "some True and some False"
-                )
+        rows = zip(grid, checked.items(), strict=True)
+        for panel, (title, (weights, relevant)) in rows:
             for part, look in (
                 (~relevant, {"color": _PALE, "edgecolor": _GREY, "hatch": "///"}),
                 (relevant, {"color": _BAR, "edgecolor": INK, "alpha": 0.85}),

@@ -4,12 +4,12 @@
 `Tissues` (`fit_graphs`).
 """
 
-import hashlib
 import inspect
 import json
 import os
 import signal
 import statistics
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -20,9 +20,8 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from gat_course import sparse
-from gat_course.files import write_json
-from gat_course.graph import GraphData
+from gat_course.files import sweep, write_json
+from gat_course.graph import GraphData, checksum
 from gat_course.inductive import GraphHistory, evaluate_graphs, fit_graphs
 from gat_course.tissues import Tissues
 from gat_course.training import History, evaluate, fit, require_labels
@@ -115,6 +114,7 @@ def run_seeds(
     threads: int | None = None,
     path: str | os.PathLike | None = None,
     about: Mapping | None = None,
+    keep_models: bool = True,
     progress: bool = True,
     **fit_options,
 ) -> Runs:
@@ -134,7 +134,9 @@ def run_seeds(
             On `Tissues` a run that is not finished goes on too, from a checkpoint
             beside the file.
         about: what else the file at `path` says of the experiment, plain values by
-            name. They must not differ either, except for "command".
+            name. They must not differ either, except for "command" and "machine".
+        keep_models: False leaves `model` None in every run, so that many models do
+            not fill the memory of a GPU.
         progress: show a progress bar; it counts the runs found in `path` as well.
         **fit_options: handed to `fit`, or to `fit_graphs` for `Tissues`.
 
@@ -144,13 +146,14 @@ def run_seeds(
 
     Raises:
         ValueError: no seeds or a seed twice, no workers, labels or masks are
-            missing, or `path` holds runs of another model, other data or options,
-            or says otherwise than `about`.
+            missing, `checkpoint` is among the options, or `path` holds runs of another
+            model, other data or options, or says otherwise than `about`.
         FloatingPointError: a run diverged; the finished runs are in `path`, and in
             the error's attribute `finished`.
     """
     seeds = _distinct(seeds)
     _require_data(graph)
+    _require_no_checkpoint(fit_options)
     about = _describe(make_model, graph, fit_options, about or {}) if path else {}
     finished = {run.seed: run for run in _read_runs(path, about)} if path else {}
     tasks = [
@@ -159,12 +162,18 @@ def run_seeds(
         if seed not in finished
     ]
 
+    if path:
+        sweep(path)
+    for seed in finished:  # a process may have been killed before it cleared up
+        _clear(graph, path, seed)
+
     def keep(_: str, run: Run | GraphRun) -> None:
         finished[run.seed] = run
+        if not keep_models:
+            run.model = None
         if path:
             _write_runs(path, about, [finished[seed] for seed in sorted(finished)])
-            for checkpoint in _checkpoint(graph, path, run.seed).values():
-                checkpoint.unlink(missing_ok=True)
+            _clear(graph, path, run.seed)
 
     def in_order() -> Runs:
         return Runs(finished[seed] for seed in seeds if seed in finished)
@@ -212,6 +221,7 @@ def compare(
         make_model, graph = own.pop("make_model"), own.pop("graph")
         _require_data(graph)
         options = {**fit_options, **own}
+        _require_no_checkpoint(options)
         tasks += [(name, make_model, graph, seed, options) for seed in seeds]
     finished = {}
 
@@ -234,6 +244,15 @@ def _require_data(data: GraphData | Tissues) -> None:
         require_labels(data, data.test_mask, "test_mask")
 
 
+def _require_no_checkpoint(options: Mapping) -> None:
+    """Raise where one file would serve all seeds: each would take it for its own."""
+    if "checkpoint" in options:
+        raise ValueError(
+            "checkpoint is the file of one run, not of several seeds; hand path to "
+            "run_seeds, which keeps one for each"
+        )
+
+
 def _checkpoint(
     data: GraphData | Tissues, path: str | os.PathLike | None, seed: int
 ) -> dict[str, Path]:
@@ -242,6 +261,15 @@ def _checkpoint(
         return {}
     path = Path(path)
     return {"checkpoint": path.with_name(f"{path.stem}-seed{seed}.checkpoint")}
+
+
+def _clear(
+    data: GraphData | Tissues, path: str | os.PathLike | None, seed: int
+) -> None:
+    """Remove the checkpoint of a finished run, unfinished ones as well."""
+    for checkpoint in _checkpoint(data, path, seed).values():
+        checkpoint.unlink(missing_ok=True)
+        sweep(checkpoint)
 
 
 def _distinct(seeds: Iterable[int]) -> list[int]:
@@ -275,7 +303,9 @@ def _train_all(
     if threads is None:
         threads = 1 if workers > 1 else threads_before
     jobs = Parallel(n_jobs=workers, return_as="generator_unordered")(
-        delayed(_run_beside if workers > 1 else _run_one)(*task, threads)
+        delayed(_run_beside)(os.getpid(), *task, threads)
+        if workers > 1
+        else delayed(_run_one)(*task, threads)
         for task in tasks
     )
     disable = None if progress else True
@@ -307,11 +337,29 @@ def _train_all(
             torch.set_num_threads(threads_before)
 
 
-def _run_beside(*task) -> tuple[str, Run | GraphRun]:
-    """`_run_one`; a worker leaves Ctrl-C to its parent, which ends it."""
+def _run_beside(parent: int, *task) -> tuple[str, Run | GraphRun]:
+    """`_run_one`; a worker leaves Ctrl-C to its parent, and ends where that is gone.
+
+    Otherwise the worker of a parent that was killed would go on training, beside the
+    one that goes on from its checkpoint.
+    """
     with suppress(ValueError):  # not the main thread, which alone hears signals
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return _run_one(*task)
+    done = threading.Event()
+    if os.getppid() == parent:  # on Windows, or in a thread, it may be another
+        watch = threading.Thread(target=_end_with, args=(parent, done), daemon=True)
+        watch.start()
+    try:
+        return _run_one(*task)
+    finally:
+        done.set()
+
+
+def _end_with(parent: int, done: threading.Event) -> None:
+    """End this process within a second of its parent, unless the run is done."""
+    while not done.wait(1):
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def _run_one(
@@ -349,18 +397,6 @@ def _run_one(
     )
 
 
-def _checksum(data: GraphData | Tissues) -> str:
-    """SHA-256 of edges, features, labels and masks."""
-    checksum = hashlib.sha256()
-    for graph in data.graphs if isinstance(data, Tissues) else [data]:
-        masks = graph.train_mask, graph.val_mask, graph.test_mask
-        x = graph.x.to_dense() if sparse.is_csr(graph.x) else graph.x
-        for tensor in (graph.src, graph.dst, graph.y, *masks, x):
-            if tensor is not None:
-                checksum.update(tensor.cpu().numpy().tobytes())
-    return checksum.hexdigest()
-
-
 def _describe(
     make_model: Callable[[], nn.Module],
     data: GraphData | Tissues,
@@ -380,7 +416,7 @@ def _describe(
         "model": repr(model),
         "parameters": shapes,
         "graph": repr(data),
-        "data": _checksum(data),
+        "data": checksum(data.graphs if isinstance(data, Tissues) else [data]),
         "options": options,
     }
     if taken := sorted(about.keys() & more.keys()):
@@ -400,7 +436,8 @@ def _read_runs(path: str | os.PathLike, about: dict) -> Sequence[Run]:
     if not path.exists():
         return []
     found, runs = read_file(path)
-    keys = [key for key in {**about, **found} if key != "command"]
+    may_differ = {"command", "machine"}
+    keys = [key for key in {**about, **found} if key not in may_differ]
     different = [key for key in keys if found.get(key) != about.get(key)]
     if different:
         raise ValueError(

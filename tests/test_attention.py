@@ -89,3 +89,34 @@ def test_head_distances_without_any_choice_and_with_a_wrong_shape():
     assert attention.head_distances(path, torch.ones(1, 2)).isnan().all()
     with pytest.raises(ValueError, match=r"alpha must be \[E, K\] with E = 7"):
         attention.head_distances(GRAPH, torch.ones(7))
+
+
+def test_right_attention_is_uniform_over_those_that_matter():
+    sends = torch.tensor([True, False, True, False])
+    # Node 0 hears 0 and 2 of its four, node 1 only 0, node 2 only itself.
+    expected = torch.tensor([1, 0, 1, 0, 2, 0, 2]) / 2
+    assert torch.equal(attention.right_attention(GRAPH, sends), expected)
+    nobody = torch.zeros(4, dtype=torch.bool)
+    assert not attention.right_attention(GRAPH, nobody).any()
+
+
+def test_overlap_is_what_two_distributions_share():
+    right = attention.right_attention(GRAPH, torch.tensor([True, False, True, False]))
+    uniform = 1 / GRAPH.in_degrees[GRAPH.dst].float()
+    opposite = torch.tensor([0, 0.5, 0, 0.5, 0, 1, 0])
+    heads = torch.stack([right, uniform, opposite], dim=1)
+    # Nodes 0, 1, 2 and 3, which has no source: 1 + 1 + 1, 1/2 + 1/2 + 1, nothing.
+    expected = torch.tensor([3.0, 2.0, 0.0]) / 4
+    torch.testing.assert_close(attention.overlap(GRAPH, heads, right), expected)
+    with pytest.raises(ValueError, match=r"alpha must be \[E\]"):
+        attention.overlap(GRAPH, heads, heads)
+
+
+def test_overlap_is_one_less_the_total_variation_distance():
+    graph = GRAPH.with_self_loops()
+    torch.manual_seed(0)
+    layer = EdgeGATLayer(4, 3, 2)
+    alpha = layer(graph, graph.x, return_attention=True)[1].detach()
+    right = layer(graph, torch.randn(4, 4), return_attention=True)[1].detach()[:, 0]
+    gaps = (alpha - right.unsqueeze(1)).abs().sum(dim=0) / 2 / graph.num_nodes
+    torch.testing.assert_close(attention.overlap(graph, alpha, right), 1 - gaps)

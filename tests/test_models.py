@@ -2,13 +2,25 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 import gat_course
-from gat_course import GAT, GCN, MLP, GraphData, formulas
+from gat_course import (
+    GAT,
+    GCN,
+    MLP,
+    EdgeGATLayer,
+    GraphData,
+    InductiveGAT,
+    InductiveGCN,
+    UniformGATLayer,
+    batch_graphs,
+    formulas,
+)
 
 
 def small_graph():
@@ -76,7 +88,7 @@ def test_gat_hands_its_options_to_both_layers():
         assert options == (0.3, 0.3, 0.1, True)
 
 
-@pytest.mark.parametrize("make", [GAT, GCN, MLP])
+@pytest.mark.parametrize("make", [GAT, GCN, MLP, InductiveGAT, InductiveGCN])
 def test_features_of_another_graph_are_refused(make):
     with pytest.raises(ValueError, match=r"x must be \[9, 5\]"):
         make(5, 3)(small_graph(), torch.ones(4, 5))
@@ -99,6 +111,162 @@ def test_any_layer_can_be_handed_in(name, request):
     other = GAT(5, 3, residual=True, layer=getattr(gat_course, name)).eval()
     other.load_state_dict(edge.state_dict())
     torch.testing.assert_close(other(graph, graph.x), edge(graph, graph.x))
+
+
+def doubled_graph():
+    graph = small_graph()
+    return replace(graph, x=graph.x.double())
+
+
+def inductive_gat(layer=None):
+    """A small one in float64, biases included; equal parameters for every layer."""
+    torch.manual_seed(0)
+    more = {"layer": layer} if layer else {}
+    model = InductiveGAT(5, 7, hidden=3, num_heads=4, out_heads=2, **more).double()
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter)
+    return model
+
+
+def written_out(model, graph, weights):
+    """The three layers of `InductiveGAT`, each weight in a matrix `[N, N]`.
+
+    `weights(z, layer, k)` gives those of head k. Returns the logits and the matrices.
+    """
+    h, matrices = graph.x, []
+    for layer in (model.layer1, model.layer2, model.layer3):
+        heads = []
+        for k in range(layer.num_heads):
+            width = layer.out_features
+            z = h @ layer.weight[:, k * width : (k + 1) * width]
+            matrices.append(weights(z, layer, k))
+            heads.append(matrices[-1] @ z)
+        if layer is model.layer3:
+            h = sum(heads) / len(heads) + layer.bias
+        else:
+            skipped = h if layer is model.layer2 else 0
+            h = F.elu(torch.cat(heads, dim=1) + skipped + layer.bias)
+    return h, matrices
+
+
+def test_inductive_gat_equals_its_equations_written_out():
+    graph, model = doubled_graph(), inductive_gat()
+    edges = graph.dense_adjacency() > 0
+
+    def attention(z, layer, k):
+        joined = torch.cat([layer.att_dst[k], layer.att_src[k]])
+        e = torch.full(edges.shape, -torch.inf, dtype=z.dtype)
+        for i, j in edges.nonzero():
+            e[i, j] = F.leaky_relu(joined @ torch.cat([z[i], z[j]]), 0.2)
+        return torch.softmax(e, dim=1)
+
+    expected, matrices = written_out(model, graph, attention)
+    logits, alphas = model(graph, graph.x, return_attention=True)
+    close = {"rtol": 1e-10, "atol": 1e-10}
+    torch.testing.assert_close(logits, expected, **close)
+    torch.testing.assert_close(model(graph, graph.x), expected, **close)
+    assert [alpha.shape[1] for alpha in alphas] == [4, 4, 2]
+    per_edge = [matrix[graph.dst, graph.src] for matrix in matrices]
+    torch.testing.assert_close(torch.cat(alphas, 1), torch.stack(per_edge, 1), **close)
+
+
+def test_inductive_gat_is_the_same_on_the_edge_list():
+    graph = doubled_graph()
+    logits = inductive_gat()(graph, graph.x)
+    other = inductive_gat(EdgeGATLayer)(graph, graph.x)
+    torch.testing.assert_close(logits, other, rtol=1e-10, atol=1e-10)
+
+
+def test_inductive_gat_without_attention_is_a_mean():
+    graph, uniform = doubled_graph(), inductive_gat(UniformGATLayer)
+    mean = formulas.mean_weights(graph.dense_adjacency().double())
+    expected, _ = written_out(uniform, graph, lambda z, layer, k: mean)
+    logits, alphas = uniform(graph, graph.x, return_attention=True)
+    torch.testing.assert_close(logits, expected, rtol=1e-10, atol=1e-10)
+    share = 1 / graph.in_degrees[graph.dst].double()
+    for alpha in alphas:
+        torch.testing.assert_close(alpha, share.unsqueeze(1).expand_as(alpha))
+    # With equal scores, attention is that mean; here the scores do not matter.
+    attentive = inductive_gat()
+    for model in (attentive, uniform):
+        for name, parameter in model.named_parameters():
+            if "att_" in name:
+                torch.nn.init.zeros_(parameter)
+    torch.testing.assert_close(attentive(graph, graph.x), logits)
+    assert torch.equal(uniform(graph, graph.x), logits)
+
+
+def test_inductive_gcn_equals_the_matrix_form():
+    graph = doubled_graph()
+    torch.manual_seed(0)
+    model = InductiveGCN(5, 7, hidden=6).double()
+    layers = model.layer1, model.layer2, model.layer3
+    for layer in layers:
+        torch.nn.init.normal_(layer.bias)
+    a = graph.dense_adjacency().double()
+    root = a.sum(dim=1).rsqrt().diag()
+    a = root @ a @ root
+    w, b = [layer.weight for layer in layers], [layer.bias for layer in layers]
+    h = F.elu(a @ graph.x @ w[0] + b[0])
+    h = F.elu(a @ h @ w[1] + b[1] + h)
+    expected = a @ h @ w[2] + b[2]
+    logits = model(graph, graph.x)
+    torch.testing.assert_close(logits, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_sizes_of_the_papers_model_for_ppi():
+    f, labels, width = 50, 121, 4 * 256
+    gat = InductiveGAT(f, labels)
+    hidden = [f * width + 3 * width, width**2 + 3 * width]  # with att and bias
+    last = 6 * labels * width + 2 * 6 * labels + labels
+    assert sum(p.numel() for p in gat.parameters()) == sum(hidden) + last == 1_850_917
+    gcn = InductiveGCN(f, labels)
+    expected = (f + 1) * width + (width + 1) * width + (width + 1) * labels
+    assert sum(p.numel() for p in gcn.parameters()) == expected == 1_225_849
+
+
+@pytest.mark.parametrize("make", [InductiveGAT, InductiveGCN])
+def test_a_batch_of_graphs_is_the_graphs_alone(make):
+    graph = doubled_graph()
+    other = replace(graph.subgraph([0, 3, 4, 8]), x=-2 * graph.x[:4])
+    torch.manual_seed(0)
+    model = make(5, 7, hidden=4).double()
+    batch = batch_graphs([graph, other, graph])
+    parts = torch.split(model(batch, batch.x), [9, 4, 9])
+    for part, alone in zip(parts, (graph, other, graph), strict=True):
+        expected = model(alone, alone.x)
+        torch.testing.assert_close(part, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("make", [InductiveGAT, InductiveGCN])
+def test_inductive_models_have_no_dropout(make):
+    graph = small_graph()
+    model = make(5, 7, hidden=4).train()
+    assert torch.equal(model(graph, graph.x), model.eval()(graph, graph.x))
+
+
+@pytest.mark.parametrize("make", [GAT, GCN, MLP, InductiveGAT, InductiveGCN])
+def test_num_hops_is_how_far_a_node_hears_and_no_further(make):
+    torch.manual_seed(0)
+    index = torch.arange(12)
+    path = GraphData.from_edges(
+        index[:-1], index[1:], undirected=True, x=torch.randn(12, 5).double()
+    ).with_self_loops()
+    model = make(5, 3, hidden=4).double().eval()
+    here = index == 2
+    whole = model(path, path.x)[here]
+
+    def on_the_part(hops):
+        part = path.receptive_field(here, hops)
+        assert part.num_nodes < 12
+        same = (part.x == path.x[here]).all(dim=1)
+        assert int(same.sum()) == 1
+        return model(part, part.x)[same]
+
+    torch.testing.assert_close(on_the_part(model.num_hops), whole)
+    if model.num_hops:
+        assert not torch.allclose(on_the_part(model.num_hops - 1), whole, rtol=1e-4)
 
 
 def run(code):

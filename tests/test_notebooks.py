@@ -266,6 +266,21 @@ def test_execute_refuses_a_stand_in_for_real_data(tree):
     assert told.returncode == 1 and "run it on real data" in told.stderr
 
 
+def test_a_page_may_declare_its_stand_in(tree):
+    source = "from gat_course import synthetic_tissues\n"
+    source += "tissues = synthetic_tissues(num_graphs=(1, 1, 1), num_nodes=10)"
+    path = store(tree, source)
+    refused = tool(tree, "execute")
+    assert refused.returncode == 1 and "synthetic stand-in for PPI" in refused.stderr
+    nb = notebooks.read(path)
+    nb.cells[0].source += "\n\nOutputs come from a synthetic stand-in for PPI."
+    nbformat.write(nb, path)
+    done = tool(tree, "execute")
+    assert done.returncode == 0, done.stderr
+    stored = notebooks.read(path)
+    assert stored.metadata.gat_course.data == ["synthetic stand-in for PPI"]
+
+
 def run_pytest(tree: Path) -> str:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "book"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -57,6 +57,17 @@ HISTORY = SimpleNamespace(
 )
 
 
+F1_HISTORY = SimpleNamespace(
+    train_loss=[0.7, 0.4, 0.3], val_loss=[0.7, 0.5, 0.4], val_f1=[0.3, 0.6, 0.7]
+)
+F1_HISTORY.best_epoch = 2
+RELATIVE = {
+    "layer 1": torch.rand(50, 6, generator=torch.Generator().manual_seed(0)),
+    "the mean": torch.tensor([[0.1], [0.2], [float("nan")], [1.0]]),
+}
+WEIGHTS = {
+    f"layer {layer}": (np.logspace(-4, 2, 40), np.arange(40) > 25) for layer in (1, 2)
+}
 RESULTS = {"GAT": [82.0, 83.5, 84.0], "MLP": torch.tensor([55.0])}
 PUBLISHED = {"GAT": (83.0, 0.7), "MLP": (55.1, None)}
 
@@ -113,6 +124,9 @@ FIGURES = {
     "eight heads": lambda: plotting.entropy_histogram(
         LIMIT[:, None].repeat(1, 8), LIMIT, **NAME
     )[0],
+    "relative": lambda: plotting.relative_entropy_histogram(RELATIVE, **NAME)[0],
+    "weights": lambda: plotting.weight_histogram(WEIGHTS, **NAME)[0],
+    "F1 curves": lambda: plotting.learning_curves(F1_HISTORY, **NAME)[1],
     "curves": lambda: plotting.learning_curves(HISTORY, **NAME)[0],
     "three models": lambda: plotting.learning_curves(MODELS, **NAME)[0],
     "embedding": lambda: plotting.embedding(POINTS, FIVE.y, **NAME),
@@ -485,6 +499,33 @@ def test_uniform_attention_fills_its_outline():
     assert bars.max() == outline.max() and "100.0 %" in ax.get_title(loc="left")
 
 
+def test_relative_entropy_lines_are_the_shares_of_the_nodes():
+    panels = plotting.relative_entropy_histogram(RELATIVE)
+    for panel, values in zip(panels, RELATIVE.values(), strict=True):
+        assert len(panel.patches) == values.shape[1]
+        for k, line in enumerate(panel.patches):
+            known = values[~values[:, k].isnan(), k]
+            shares = np.histogram(known, np.linspace(0, 1.0001, 26))[0] / len(known)
+            drawn = line.get_xy()[1:-1:2, 1]
+            np.testing.assert_allclose(drawn, 100 * shares, atol=1e-9)
+        assert list(panel.lines[0].get_xdata()) == [1, 1]  # uniform
+    assert panels[1].get_title(loc="left") == "the mean: mean 0.43"
+
+
+def test_heaps_of_weights_hold_every_edge_of_their_kind_once():
+    for panel in plotting.weight_histogram(WEIGHTS):
+        noise, relevant = np.split(np.array(heights(panel)), 2)
+        assert noise.sum() == pytest.approx(100) and relevant.sum() == pytest.approx(
+            100
+        )
+        edges = np.logspace(-3, np.log10(30), 41)
+        weights, matters = WEIGHTS["layer 1"]
+        for drawn, part in ((noise, ~matters), (relevant, matters)):
+            inside = np.clip(weights[part], edges[0], edges[-1])
+            shares = np.histogram(inside, edges)[0] / part.sum()
+            np.testing.assert_allclose(drawn, 100 * shares, atol=1e-9)
+
+
 # --- data and results -----------------------------------------------------------
 
 
@@ -519,6 +560,12 @@ def test_curves_are_the_history():
     np.testing.assert_array_equal(accuracy.lines[0].get_ydata(), HISTORY.val_accuracy)
     for ax in (loss, accuracy):
         assert list(ax.lines[-1].get_xdata()) == [HISTORY.best_epoch] * 2
+
+
+def test_curves_of_micro_f1():
+    _, score = plotting.learning_curves(F1_HISTORY)
+    np.testing.assert_array_equal(score.lines[0].get_ydata(), F1_HISTORY.val_f1)
+    assert score.get_ylabel() == "validation\nmicro-F1"
 
 
 def test_several_runs_are_their_mean_while_half_of_them_train():
@@ -653,6 +700,7 @@ def test_ticks_are_plain_numbers():
 graph, matrix = plotting.draw_graph, plotting.attention_matrix
 around, entropy = plotting.attention_neighbourhood, plotting.entropy_histogram
 accuracy = plotting.accuracy_comparison
+relative, heaps = plotting.relative_entropy_histogram, plotting.weight_histogram
 NAN = [float("nan")] * 15
 
 
@@ -681,6 +729,19 @@ NAN = [float("nan")] * 15
         (lambda: entropy(2 * LIMIT[:, None], LIMIT), "exceeds"),
         (lambda: entropy(-LIMIT[:, None], LIMIT), "entropy must be between 0"),
         (lambda: plotting.learning_curves([]), "no history"),
+        (
+            lambda: plotting.learning_curves({"a": HISTORY, "b": F1_HISTORY}),
+            "some histories hold accuracies and others micro-F1",
+        ),
+        (lambda: relative({}), "relative is empty"),
+        (lambda: relative({"a": np.ones(3)}), r"\['a'\] must be \[N, K\].*got \[3\]"),
+        (lambda: relative({"a": np.ones((3, 7))}), r"at most 6 heads, got \[3, 7\]"),
+        (lambda: relative({"a": np.full((3, 1), 1.1)}), "numbers from 0 to 1"),
+        (lambda: relative({"a": np.full((3, 1), np.nan)}), "numbers from 0 to 1"),
+        (lambda: heaps({}), "panels is empty"),
+        (lambda: heaps({"a": ([1.0], [True])}), "some True and some False"),
+        (lambda: heaps({"a": ([1.0, 2], [True])}), "a bool for each of its 2 edges"),
+        (lambda: heaps({"a": ([-1.0, 2], [True, False])}), "weights of 'a'"),
         (lambda: plotting.embedding(np.zeros((4, 3)), [0] * 4), r"points.*\[N, 2\]"),
         (lambda: accuracy({}), "results is empty"),
         (lambda: accuracy({"GAT": []}), r"results\['GAT'\].*\[seeds\], got \[0\]"),

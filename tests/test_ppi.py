@@ -3,11 +3,15 @@
 import hashlib
 import io
 import json
+import os
 import pickle
 import struct
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
+import nbformat
 import networkx as nx
 import numpy as np
 import pytest
@@ -17,6 +21,8 @@ from server import BAD, serving
 from sklearn.preprocessing import StandardScaler
 
 from gat_course import DatasetUnavailable, Tissues, download, load_ppi, ppi, read_ppi
+
+PROJECT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -602,3 +608,37 @@ def test_stand_in_is_not_used_when_ppi_is_there(published, made, tmp_path, recwa
 def test_unknown_fallback():
     with pytest.raises(ValueError, match='None or "synthetic", got True'):
         load_ppi(fallback=True)
+
+
+# The chapter
+
+
+def test_chapter_6_runs_on_a_file_in_ppis_form(tmp_path):
+    """Every cell, with its own text, on graphs of which nobody knows the truth."""
+    path = tmp_path / "small.zip"
+    small_ppi.write(path, nodes=12)
+    notebook = nbformat.read(PROJECT / "book" / "06-ppi.ipynb", 4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    parameters = next(c for c in cells if "parameters" in c.metadata.get("tags", []))
+    shrunk = parameters.metadata.gat_course.test
+    assert 'SOURCE = "stand-in"' in shrunk
+    shrunk = shrunk.replace('SOURCE = "stand-in"', f"SOURCE = {str(path)!r}")
+    parameters.source += "\n" + shrunk
+    script = tmp_path / "chapter.py"
+    # Joblib's processes get a notebook's classes by value, as here those of a script.
+    script.write_text(
+        "\n\n".join(
+            c.source for c in cells if "setup" not in c.metadata.get("tags", [])
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, script],
+        env={**os.environ, "MPLBACKEND": "Agg", "TQDM_DISABLE": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "small.zip, in PPI's form" in done.stdout
+    assert "nobody knows the right attention" in done.stdout
+    assert "synthetic" not in done.stdout

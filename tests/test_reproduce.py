@@ -8,14 +8,29 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from gat_course import GraphData, cli, datasets, reproduce, training
-from gat_course.training import Run, Runs
+from gat_course import (
+    MLP,
+    DatasetUnavailable,
+    GraphData,
+    InductiveGAT,
+    InductiveGCN,
+    Tissues,
+    cli,
+    datasets,
+    inductive,
+    ppi,
+    reproduce,
+    synthetic_tissues,
+)
+from gat_course.layers import UniformGATLayer
+from gat_course.runs import GraphRun, Run, Runs, run_seeds
 
 EPOCHS = 60
 
@@ -64,7 +79,7 @@ def without_seconds(folder, file="cora-gat.json"):
 def test_the_settings_are_the_papers(
     name, heads, lr, weight_decay, parameters, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(reproduce.EXPERIMENTS[name][1], "max_epochs", 1)
+    monkeypatch.setitem(reproduce.EXPERIMENTS[name].fit, "max_epochs", 1)
     reproduce.reproduce(name, 1, workers=1, folder=tmp_path, progress=False)
     about = without_seconds(tmp_path, f"{name}-gat.json")["about"]
     assert about["options"] == {
@@ -83,7 +98,8 @@ def test_the_settings_are_the_papers(
 
 
 def test_the_published_numbers_are_those_of_table_2():
-    published = {n: reproduce.PUBLISHED[n]["gat"] for n in reproduce.EXPERIMENTS}
+    citation = [n for n in reproduce.EXPERIMENTS if n != "ppi"]
+    published = {n: reproduce.PUBLISHED[n]["gat"] for n in citation}
     assert published == {
         "cora": (83.0, 0.7),
         "citeseer": (72.5, 0.7),
@@ -98,7 +114,7 @@ def test_the_published_numbers_are_those_of_table_2():
 
 
 def test_the_data_are_prepared_as_in_the_paper():
-    graph = reproduce._load("cora", None)
+    graph = reproduce.EXPERIMENTS["cora"].load(None)
     assert torch.allclose(graph.x.sum(1), torch.ones(60))
     loops = graph.src == graph.dst
     assert sorted(graph.src[loops].tolist()) == list(range(60))
@@ -162,11 +178,11 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
-def start(folder, runs, workers):
-    arguments = ["reproduce", "cora", "--runs", runs, "--workers", workers]
+def start(folder, runs, workers, name="cora", program=PROGRAM):
+    arguments = ["reproduce", name, "--runs", runs, "--workers", workers]
     folders = [str(Path(cli.__file__).parents[1]), str(Path(__file__).parent)]
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *map(str, arguments), "--folder", folder],
+        [sys.executable, "-c", program, *map(str, arguments), "--folder", folder],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -277,12 +293,12 @@ def test_runs_of_other_versions_are_not_mixed_in(brief, tmp_path, changed, capsy
 
 
 def test_a_reproduction_is_not_mixed_with_runs_of_another_kind(brief, tmp_path):
-    graph, path = reproduce._load("cora", None), tmp_path / "cora-gat.json"
+    graph, path = reproduce.EXPERIMENTS["cora"].load(None), tmp_path / "cora-gat.json"
     make = reproduce._make_model("cora", "gat", graph)
     fit = {**reproduce._FIT, "progress": False}
     reproduce.reproduce("cora", 1, workers=1, folder=tmp_path, progress=False)
     with pytest.raises(ValueError, match="its experiment, versions differs"):
-        training.run_seeds(make, graph, [1], path=path, **fit)
+        run_seeds(make, graph, [1], path=path, **fit)
 
 
 @pytest.mark.parametrize(
@@ -365,3 +381,562 @@ def test_bench_is_handed_its_options(monkeypatch):
     monkeypatch.setattr("gat_course.bench", Stub, raising=False)
     assert cli.main(["bench"]) == cli.main(["bench", "--quick", "--output", "x"]) == 7
     assert calls == [(False, None), (True, "x")]
+
+
+# ------------------------------------------------ PPI
+
+NAME = "small.zip, in PPI's form"
+
+
+class Hurried(Tissues):
+    """Tissues that let a worker process write a checkpoint after each epoch, too."""
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        inductive.CHECKPOINT_EVERY = 0
+
+
+def few(root=None, fallback=None):
+    """Five little graphs in place of PPI."""
+    found = synthetic_tissues(num_graphs=(3, 1, 1), num_nodes=20)
+    return Hurried(train=found.train, val=found.val, test=found.test, name=NAME)
+
+
+SMALL = {
+    "gat": partial(InductiveGAT, hidden=4, num_heads=2, out_heads=2),
+    "uniform": partial(
+        InductiveGAT, hidden=4, num_heads=2, out_heads=2, layer=UniformGATLayer
+    ),
+    "gcn": partial(InductiveGCN, hidden=8),
+    "mlp": partial(MLP, hidden=8, dropout=0.0),
+}
+PROGRAM_PPI = """
+import sys
+from gat_course import cli, inductive, ppi, reproduce
+from test_reproduce import SMALL, few
+
+ppi.load_ppi = few
+inductive.CHECKPOINT_EVERY = 0
+reproduce._PPI.update(SMALL)
+reproduce._FIT_PPI["max_epochs"] = {}
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def in_place_of_ppi(monkeypatch):
+    """Little graphs, of full width; a CPU, so that results repeat."""
+    monkeypatch.setattr(ppi, "load_ppi", few)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.fixture
+def small_ppi(in_place_of_ppi, monkeypatch):
+    for model, make in SMALL.items():
+        monkeypatch.setitem(reproduce._PPI, model, make)
+    monkeypatch.setitem(reproduce._FIT_PPI, "max_epochs", EPOCHS)
+
+
+def results(folder, model="gat"):
+    """What the file says, without what depends on the process that wrote it."""
+    content = json.loads((Path(folder) / f"ppi-{model}.json").read_text())
+    for run in content["runs"]:
+        assert run.pop("seconds") > 0 and run.pop("peak_memory") > 0
+    return content
+
+
+PARAMETERS = {
+    "gat": 50 * 1024 + 3 * 1024 + 1024**2 + 3 * 1024 + 1024 * 726 + 2 * 726 + 121,
+    "uniform": 50 * 1024 + 3 * 1024 + 1024**2 + 3 * 1024 + 1024 * 726 + 2 * 726 + 121,
+    "gcn": 50 * 1024 + 1024 + 1024**2 + 1024 + 1024 * 121 + 121,
+    "mlp": 50 * 1024 + 1024 + 1024 * 121 + 121,
+}
+
+
+@pytest.mark.parametrize("model", reproduce.MODELS)
+def test_the_settings_on_ppi_are_the_papers(
+    model, in_place_of_ppi, tmp_path, monkeypatch
+):
+    assert reproduce.EXPERIMENTS["ppi"].fit["max_epochs"] == 10_000
+    monkeypatch.setitem(reproduce._FIT_PPI, "max_epochs", 1)
+    options = {"workers": 1, "folder": tmp_path, "progress": False}
+    reproduce.reproduce("ppi", 1, [model], **options)
+    about = results(tmp_path, model)["about"]
+    assert about["options"] == {
+        "lr": 0.005,
+        "weight_decay": 0,
+        "batch_size": 2,
+        "patience": 100,
+        "max_epochs": 1,
+    }
+    assert about["experiment"].startswith(f"{model} on ppi, features standardised, s")
+    assert about["name"] == NAME
+    assert set(about["versions"]) == {"python", "torch", "gat_course"}
+    sizes = [torch.Size(s).numel() for s in about["parameters"].values()]
+    assert sum(sizes) == PARAMETERS[model]
+    layers = [line for line in about["model"].splitlines() if "(layer" in line]
+    if model in ("gat", "uniform"):
+        kind = {"gat": "FusedGATLayer", "uniform": "UniformGATLayer"}[model]
+        assert [line.split("negative")[0] for line in layers] == [
+            f"  (layer1): {kind}(50, 256, num_heads=4, merge='concat', ",
+            f"  (layer2): {kind}(1024, 256, num_heads=4, merge='concat', ",
+            f"  (layer3): {kind}(1024, 121, num_heads=6, merge='mean', ",
+        ]
+        residual = [line.split("residual=")[1] for line in layers]
+        assert residual == ["False)", "True)", "False)"]
+        assert all("feat_drop=0.0, attn_drop=0.0" in line for line in layers)
+    if model == "mlp":
+        assert "dropout=0.0" in about["model"]
+
+
+def test_the_published_numbers_on_ppi_are_those_of_table_3():
+    assert reproduce.PUBLISHED["ppi"] == {
+        "gat": (0.973, 0.002),
+        "uniform": (0.934, 0.006),  # Const-GAT
+        "mlp": (0.422, None),
+    }
+    assert reproduce.PUBLISHED.keys() == reproduce.EXPERIMENTS.keys()
+    for experiment in reproduce.EXPERIMENTS.values():
+        assert tuple(experiment.models) == reproduce.MODELS
+
+
+def test_the_graphs_get_self_loops(in_place_of_ppi):
+    for graph in reproduce.EXPERIMENTS["ppi"].load(None).graphs:
+        loops = graph.src == graph.dst
+        assert sorted(graph.src[loops].tolist()) == list(range(graph.num_nodes))
+
+
+def test_ppi_goes_to_a_gpu_where_there_is_one(in_place_of_ppi, monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(Tissues, "to", lambda self, device: asked.append(device))
+    reproduce.EXPERIMENTS["ppi"].load(None)
+    assert asked == ["cuda"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_ppi_on_a_gpu(tmp_path, monkeypatch):
+    monkeypatch.setattr(ppi, "load_ppi", few)
+    monkeypatch.setitem(reproduce._FIT_PPI, "max_epochs", 5)
+    options = {"folder": tmp_path, "progress": False}
+    found = reproduce.reproduce("ppi", 3, reproduce.MODELS, **options)
+    machine = results(tmp_path)["about"]["machine"]
+    assert torch.cuda.get_device_name() in machine
+    for runs in found.values():
+        peaks = [run.peak_memory for run in runs]
+        assert max(peaks) < 1.05 * min(peaks)  # earlier runs do not count
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "expected"),
+    [("cora", "cpu", 3), ("ppi", "cpu", 3), ("ppi", "cuda", 1)],
+)
+def test_workers_by_default(small_ppi, tmp_path, monkeypatch, name, device, expected):
+    asked = []
+
+    def no_training(make_model, data, seeds, *, workers, **options):
+        asked.append(workers)
+        return list(seeds)
+
+    # No GPU is needed to be asked for.
+    monkeypatch.setattr(Tissues, "device", torch.device(device))
+    monkeypatch.setattr(Tissues, "to", lambda tissues, device: tissues)
+    monkeypatch.setattr(reproduce, "run_seeds", no_training)
+    monkeypatch.setattr(reproduce, "_usable_cores", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    reproduce.reproduce(name, 1, folder=tmp_path)
+    assert asked == [expected]
+
+
+@pytest.mark.parametrize(("name", "number"), [("cora", 100), ("ppi", 10)])
+def test_runs_by_default_are_the_papers(
+    name, number, small_ppi, tmp_path, monkeypatch, capsys
+):
+    def no_training(make_model, data, seeds, *, path, about, **options):
+        assert list(seeds) == list(range(number))
+        assert about["command"].endswith(f"--runs {number}")
+        path.write_text(json.dumps({"about": about, "runs": []}))
+        run = Run if name == "cora" else GraphRun
+        return Runs(run(seed, 0.5, 0.5, 1, 0, 0.0) for seed in seeds)
+
+    monkeypatch.setattr(reproduce, "run_seeds", no_training)
+    assert cli.main(["reproduce", name, "--folder", str(tmp_path)]) == 0
+    assert f" {number} " in capsys.readouterr().out
+
+
+def test_the_help_tells_what_ppi_takes(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["reproduce", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "100, for ppi 10" in text and "1 on a GPU" in text
+    assert "on a GPU where PyTorch sees one, else on the CPU" in text
+    assert "table 2 or 3" in text
+    assert f"{{{','.join(reproduce.EXPERIMENTS)}}}" in text
+
+
+def test_ppi_has_a_file_and_a_line_for_each_model(small_ppi, tmp_path, capsys):
+    arguments = ["reproduce", "ppi", "--runs", "2", "--workers", "1", "--models"]
+    arguments += [*reproduce.MODELS, "--folder", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    title, columns, *lines = capsys.readouterr().out.splitlines()
+    assert title == f"{NAME}, micro-F1 on the test graphs"
+    heads = "model measured runs published minutes a run peak GB file"
+    assert columns.split() == heads.split()
+    names = [f"ppi-{model}.json" for model in reproduce.MODELS]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    for model, line in zip(reproduce.MODELS, lines, strict=True):
+        assert line.startswith(model) and line.endswith(f"ppi-{model}.json")
+        assert line.split()[4:6] == ["2", "–"]  # PPI's numbers are not this file's
+        content = results(tmp_path, model)
+        assert [run["seed"] for run in content["runs"]] == [0, 1]
+        assert all(0 < run["test_f1"] <= 1 for run in content["runs"])
+        assert content["about"]["machine"]
+
+
+def graph_runs(*scores, **changes):
+    common = {"val_f1": 0.5, "epochs": 9, "best_epoch": 3, **changes}
+    return Runs(
+        GraphRun(
+            seed,
+            test_f1,
+            seconds=60.0 * (seed + 1),
+            peak_memory=10**9 * (seed + 1),
+            **common,
+        )
+        for seed, test_f1 in enumerate(scores)
+    )
+
+
+def test_the_table_of_ppi_shows_measured_published_time_and_memory():
+    runs = graph_runs(0.970, 0.972, 0.977)
+    results = {"gat": runs, "uniform": runs, "gcn": runs}
+    results["mlp"] = Runs([replace(runs[0], peak_memory=None)])
+    lines = reproduce.table("ppi", results, data="PPI").splitlines()
+    assert lines[0] == "PPI, micro-F1 on the test graphs"
+    assert lines[1].endswith("peak GB")
+    assert lines[2].split() == "gat 0.973 ± 0.004 3 0.973 ± 0.002 2.0 3.00".split()
+    assert lines[3].split() == "uniform 0.973 ± 0.004 3 0.934 ± 0.006 2.0 3.00".split()
+    assert lines[4].split() == "gcn 0.973 ± 0.004 3 – 2.0 3.00".split()
+    assert lines[5].split() == "mlp 0.970 1 0.422 1.0 –".split()
+
+
+def test_no_other_data_are_called_ppi_in_the_table(small_ppi, tmp_path, monkeypatch):
+    options = {"workers": 1, "folder": tmp_path, "progress": False}
+    found = reproduce.reproduce("ppi", 1, **options)
+    title, _, line = reproduce.table("ppi", found, tmp_path).splitlines()
+    assert title.startswith(f"{NAME}, ") and line.split()[3] == "–"
+    with pytest.raises(ValueError, match="name of its data"):
+        reproduce.table("ppi", found)
+    other = partial(replace, few(), name="other.zip, in PPI's form")
+    monkeypatch.setattr(ppi, "load_ppi", lambda root: other())
+    found |= reproduce.reproduce("ppi", 1, ["mlp"], **options)
+    with pytest.raises(ValueError, match="not all of one data set"):
+        reproduce.table("ppi", found, tmp_path)
+
+
+def test_a_stored_result_of_ppi(small_ppi, tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "STORED", tmp_path)
+    with pytest.raises(FileNotFoundError, match="reproduce ppi --models gat"):
+        reproduce.stored("ppi")
+    options = {"workers": 1, "folder": tmp_path, "progress": False}
+    made = reproduce.reproduce("ppi", 2, **options)["gat"]
+    assert all(run.model is None for run in made)  # a GPU's memory stays free
+    runs, about = reproduce.stored("ppi")
+    assert runs.scores == made.scores and about["name"] == NAME
+
+
+@pytest.mark.parametrize("key", ["machine", "command"])
+def test_another_machine_may_go_on(small_ppi, tmp_path, key):
+    options = {"workers": 1, "folder": tmp_path, "progress": False}
+    reproduce.reproduce("ppi", 1, **options)
+    path = tmp_path / "ppi-gat.json"
+    content = json.loads(path.read_text())
+    here, content["about"][key] = content["about"][key], "another"
+    path.write_text(json.dumps(content))
+    reproduce.reproduce("ppi", 1, **options)
+    assert json.loads(path.read_text())["about"][key] == "another"  # nothing to do
+    assert len(reproduce.reproduce("ppi", 2, **options)["gat"]) == 2
+    after = json.loads(path.read_text())
+    assert after["about"][key].startswith(here.removesuffix("1"))
+    assert after["runs"][0] == content["runs"][0]
+
+
+def finished(folder):
+    """The runs in the file, none if there is no file."""
+    path = folder / "ppi-gat.json"
+    return json.loads(path.read_text())["runs"] if path.exists() else []
+
+
+def wait_for_checkpoint(process, folder, beyond=0):
+    """Until a checkpoint is there that is younger than `beyond`, in ns."""
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline and process.poll() is None:
+        for path in folder.glob("*.checkpoint"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime_ns > beyond:
+                    return
+        time.sleep(0.005)
+    raise AssertionError("the process makes no progress")
+
+
+def test_killed_at_five_random_moments_ppi_loses_no_finished_run(
+    small_ppi, tmp_path, monkeypatch
+):
+    total, folder = 60, tmp_path / "killed"
+    monkeypatch.setitem(reproduce._FIT_PPI, "max_epochs", 20)
+    program = PROGRAM_PPI.format(20)
+    kept = [[]]
+    for workers in (1, 2, 1, 2, 1):
+        before = time.time_ns()
+        process = start(folder, total, workers, "ppi", program)
+        try:
+            wait_for_checkpoint(process, folder, beyond=before)
+            if workers == 2:
+                wait_for_runs(process, folder / "ppi-gat.json", len(kept[-1]) + 1)
+            time.sleep(random.uniform(0, 1))
+        finally:
+            running = process.poll() is None
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        assert running
+        kept.append(finished(folder))
+        assert all(run in kept[-1] for run in kept[-2])  # the seconds too
+    assert 0 < len(kept[-1]) < total
+    options = {"workers": 1, "progress": False}
+    reproduce.reproduce("ppi", total, folder=folder, **options)
+    reproduce.reproduce("ppi", total, folder=tmp_path / "whole", **options)
+    assert results(folder) == results(tmp_path / "whole")
+    assert all(run in finished(folder) for runs in kept for run in runs)
+    assert [path.name for path in folder.iterdir()] == ["ppi-gat.json"]
+
+
+def test_a_run_goes_on_within(small_ppi, tmp_path, monkeypatch):
+    epochs, folder = 400, tmp_path / "killed"
+    process = start(folder, 1, 1, "ppi", PROGRAM_PPI.format(epochs))
+    checkpoint = folder / "ppi-gat-seed0.checkpoint"
+    try:
+        wait_for_checkpoint(process, folder)
+        time.sleep(0.3)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert not (folder / "ppi-gat.json").exists()
+    state = torch.load(checkpoint, weights_only=True)
+    before = len(state["history"]["train_loss"])
+    assert 1 < before < epochs
+    monkeypatch.setitem(reproduce._FIT_PPI, "max_epochs", epochs)
+    trained, one_epoch = [], inductive._one_epoch
+    monkeypatch.setattr(
+        inductive, "_one_epoch", lambda *args: trained.append(1) or one_epoch(*args)
+    )
+    options = {"workers": 1, "progress": False}
+    resumed = reproduce.reproduce("ppi", 1, folder=folder, **options)["gat"][0]
+    assert len(trained) == resumed.epochs - before > 0
+    whole = reproduce.reproduce("ppi", 1, folder=tmp_path / "whole", **options)
+    assert results(folder) == results(tmp_path / "whole")
+    assert resumed.history.train_loss == whole["gat"][0].history.train_loss
+    assert resumed.seconds > state["history"]["seconds"]
+    assert [path.name for path in folder.iterdir()] == ["ppi-gat.json"]
+
+
+def checkpoint_of_seed_0(folder, monkeypatch):
+    """A run that failed in its second epoch, after a checkpoint."""
+    monkeypatch.setattr(inductive, "CHECKPOINT_EVERY", 0)
+    one_epoch = inductive._one_epoch
+
+    def fails(*args):
+        raise RuntimeError("stop here")
+
+    with monkeypatch.context() as patch:
+        calls = iter([one_epoch, fails])
+        patch.setattr(inductive, "_one_epoch", lambda *args: next(calls)(*args))
+        with pytest.raises(RuntimeError, match="stop here"):
+            reproduce.reproduce("ppi", 1, workers=1, folder=folder, progress=False)
+    return folder / "ppi-gat-seed0.checkpoint"
+
+
+def flipped(content):
+    return content[:2000] + bytes([content[2000] ^ 1]) + content[2001:]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda c: b"", lambda c: c[: len(c) // 2], lambda c: b"rubbish", flipped],
+    ids=["empty", "cut", "other", "one bit"],
+)
+def test_a_damaged_checkpoint_is_told_of(
+    damage, workers, small_ppi, tmp_path, monkeypatch, capsys
+):
+    path = checkpoint_of_seed_0(tmp_path, monkeypatch)
+    damaged = damage(path.read_bytes())
+    path.write_bytes(damaged)
+    command = ["reproduce", "ppi", "--runs", "1", "--workers", workers]
+    command += ["--folder", str(tmp_path)]
+    assert cli.main(command) == 2
+    error = capsys.readouterr().err
+    assert error.splitlines()[-1] == (
+        f"gat-course: {path} is not a checkpoint, or a damaged one; move it away, and "
+        "the run starts again from its beginning"
+    )
+    assert "Traceback" not in error
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == damaged
+    path.unlink()
+    assert cli.main(command) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": partial(SMALL["gat"], hidden=5)}, "its model differs"),
+        ({"lr": 0.01}, "its options differs"),
+        ({"data": 1}, "its data differs"),
+        ({"version": "0.0.1"}, "its versions differs"),
+        ({"max_epochs": 0}, "max_epochs"),
+    ],
+)
+def test_the_checkpoint_of_another_training_is_refused(
+    change, message, small_ppi, tmp_path, monkeypatch
+):
+    path = checkpoint_of_seed_0(tmp_path, monkeypatch)
+    content = path.read_bytes()
+    if "model" in change:
+        monkeypatch.setitem(reproduce._PPI, "gat", change["model"])
+    elif "data" in change:  # of the same sizes
+        found = few()
+        turned = [replace(graph, y=1 - graph.y) for graph in found.train]
+        other = replace(found, train=turned)
+        monkeypatch.setattr(ppi, "load_ppi", lambda root: other)
+    elif "version" in change:
+        monkeypatch.setattr(inductive, "__version__", change["version"])
+    else:
+        (key, value), *_ = change.items()
+        monkeypatch.setitem(reproduce._FIT_PPI, key, value)
+    with pytest.raises(ValueError, match=message):
+        reproduce.reproduce("ppi", 1, workers=1, folder=tmp_path, progress=False)
+    assert path.read_bytes() == content
+
+
+def test_a_checkpoint_beyond_the_last_epoch_is_refused(
+    small_ppi, tmp_path, monkeypatch
+):
+    data = few()
+    monkeypatch.setattr(inductive, "CHECKPOINT_EVERY", 0)
+    options = {"checkpoint": tmp_path / "a.checkpoint", "progress": False}
+    inductive.fit_graphs(SMALL["gat"](50, 121), data, max_epochs=3, **options)
+    with pytest.raises(ValueError, match="already at epoch 3, beyond max_epochs = 2"):
+        inductive.fit_graphs(SMALL["gat"](50, 121), data, max_epochs=2, **options)
+
+
+def test_what_a_killed_process_left_is_cleared_and_no_result(small_ppi, tmp_path):
+    options = {"workers": 1, "folder": tmp_path, "progress": False}
+    reproduce.reproduce("ppi", 1, **options)
+    left = ["ppi-gat.json.1.tmp", "ppi-gat-seed0.checkpoint"]
+    left += [f"ppi-gat-seed{seed}.checkpoint.1.tmp" for seed in (0, 1)]
+    for name in left:
+        (tmp_path / name).write_text("half")
+    others = ["ppi-mlp.json.1.tmp", "ppi-gat-seed7.checkpoint"]
+    for name in others:
+        (tmp_path / name).write_text("of another run")
+    assert len(reproduce.reproduce("ppi", 2, **options)["gat"]) == 2
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == sorted([*others, "ppi-gat.json"])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_on_ppi(tmp_path, workers):
+    folder = tmp_path / "stopped"
+    process = start(folder, 10_000, workers, "ppi", PROGRAM_PPI.format(EPOCHS))
+    try:
+        wait_for_runs(process, folder / "ppi-gat.json", 2)
+        os.killpg(process.pid, signal.SIGINT)
+        _, message = process.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130
+    assert "same command goes on where it stopped" in message
+    assert "last checkpoint: at most half a minute" in message
+    assert "Traceback" not in message
+    assert len(finished(folder)) >= 2
+
+
+def processes():
+    """Of each process its number, its parent's number and its command."""
+    listed = ["ps", "-A", "-ww", "-o", "pid=,ppid=,command="]
+    lines = subprocess.run(listed, capture_output=True, text=True).stdout.splitlines()
+    return [line.split(maxsplit=2) for line in lines]
+
+
+def workers_of(process):
+    return [
+        int(pid)
+        for pid, parent, *command in processes()
+        if int(parent) == process.pid and "popen_loky" in command[0]
+    ]
+
+
+def test_workers_end_with_the_command_that_is_killed(tmp_path):
+    folder = tmp_path / "killed"
+    endless = f"{10**6}; reproduce._FIT_PPI['patience'] = None"
+    process = start(folder, 2, 2, "ppi", PROGRAM_PPI.format(endless))
+    try:
+        wait_for_checkpoint(process, folder)
+        workers = workers_of(process)
+        os.kill(process.pid, signal.SIGKILL)  # as a reader does: not the whole group
+        process.wait(timeout=60)
+        deadline = time.monotonic() + 60
+        while alive := {int(pid) for pid, *_ in processes()} & set(workers):
+            assert time.monotonic() < deadline, f"{alive} train on"
+            time.sleep(0.1)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert len(workers) == 2
+
+
+def test_a_killed_worker_is_told_of_in_one_line(tmp_path):
+    folder = tmp_path / "killed"
+    process = start(folder, 10_000, 2, "ppi", PROGRAM_PPI.format(EPOCHS))
+    try:
+        wait_for_runs(process, folder / "ppi-gat.json", 2)
+        os.kill(workers_of(process)[0], signal.SIGKILL)
+        _, message = process.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 2
+    lines = [line for line in message.splitlines() if line.startswith("gat-course:")]
+    assert len(lines) == 1 and "the same command goes on" in lines[0]
+    assert "Traceback" not in message
+    assert len(finished(folder)) >= 2
+
+
+def test_missing_ppi_is_told_of_and_not_replaced(monkeypatch, tmp_path, capsys):
+    def nowhere(root=None, fallback=None):
+        assert fallback is None
+        raise DatasetUnavailable("PPI cannot be had.\nTried:\n - all")
+
+    monkeypatch.setattr(ppi, "load_ppi", nowhere)
+    assert cli.main(["reproduce", "ppi", "--folder", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "GAT_COURSE_DATA" in error and "ppi.zip" in error
+    assert error.count("\n") == 1 and "synthetic" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "PPI"}, "unknown data set 'PPI'; use cora, citeseer, pubmed, ppi"),
+        ({"models": ["gta"]}, "some of gat, uniform, gcn, mlp"),
+        ({"runs": 0}, "at least 1"),
+        ({"workers": 0}, "at least 1"),
+    ],
+)
+def test_ppi_refuses_what_makes_no_sense(arguments, message, small_ppi, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        reproduce.reproduce(**{"name": "ppi", "folder": tmp_path, **arguments})
+    assert list(tmp_path.iterdir()) == []

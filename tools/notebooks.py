@@ -195,7 +195,8 @@ def execute(path: Path, allow_synthetic: bool = False) -> dict:
     """Run a notebook in its folder and store its outputs.
 
     The kernel is this interpreter. The file changes only if every cell ran and, unless
-    `allow_synthetic`, no graph was a stand-in for real data. Returns what it stores in
+    `allow_synthetic`, no graph was a stand-in for real data that the page's first cell
+    does not declare. Returns what it stores in
     the notebook's metadata: the names of the graphs at the end, and the seconds.
     """
     from nbclient import NotebookClient
@@ -227,7 +228,7 @@ def execute(path: Path, allow_synthetic: bool = False) -> dict:
         client.execute_cell(nb.cells[-1], len(nb.cells) - 1, store_history=False)
     data = json.loads(nb.cells.pop().outputs[-1].text)
     synthetic = [name for name in data if STAND_IN in name]
-    if synthetic and not allow_synthetic:
+    if synthetic and not allow_synthetic and not declares_stand_in(nb):
         raise RuntimeError(
             f"{path.name} ran on {synthetic[0]!r}, so its outputs are not stored. Set "
             "GAT_COURSE_DATA or connect to the network; --allow-synthetic stores them "
@@ -254,9 +255,16 @@ def execute(path: Path, allow_synthetic: bool = False) -> dict:
 _GRAPH_NAMES = """
 import gc, json, gat_course
 print(json.dumps(sorted({
-    o.name for o in gc.get_objects() if type(o) is gat_course.GraphData
+    o.name for o in gc.get_objects()
+    if type(o) in (gat_course.GraphData, gat_course.Tissues)
+    and not o.name.startswith("tissue ")  # one of many graphs
 } - {"graph"})))
 """
+
+
+def declares_stand_in(nb: NotebookNode) -> bool:
+    """Whether the first cell tells readers that outputs come from a stand-in."""
+    return STAND_IN in nb.cells[0].source
 
 
 def _kernel_manager() -> type:
@@ -376,8 +384,11 @@ def _metadata_problems(nb: NotebookNode) -> list[str]:
     course = nb.metadata.get("gat_course", {})
     if not {"data", "seconds"} <= set(course):
         found.append("it was not stored by `tools/notebooks.py execute`: run that")
-    elif any(STAND_IN in name for name in course["data"]):
-        found.append("its outputs come from a synthetic stand-in: run it on real data")
+    elif any(STAND_IN in name for name in course["data"]) and not declares_stand_in(nb):
+        found.append(
+            "its outputs come from a synthetic stand-in: run it on real data, or say "
+            "so in the first cell"
+        )
     elif course["seconds"] > MAX_SECONDS:
         found.append(f"it ran {course['seconds']} s, at most {MAX_SECONDS} s are meant")
     return found
