@@ -113,7 +113,12 @@ def right_attention(graph: GraphData, sends: Tensor) -> Tensor:
     Returns:
         Weights `[E]`. They sum to one over the edges into a node, or to zero where
         none of its sources matters.
+
+    Raises:
+        ValueError: `sends` is no bool `[N]` of this graph.
     """
+    if sends.dtype != torch.bool or len(sends) != graph.num_nodes:
+        raise ValueError(f"sends must be bool [{graph.num_nodes}]")
     relevant = sends[graph.src].float()  # [E]
     count = relevant.new_zeros(graph.num_nodes).index_add(0, graph.dst, relevant)
     return relevant / count.clamp(min=1)[graph.dst]
@@ -122,26 +127,36 @@ def right_attention(graph: GraphData, sends: Tensor) -> Tensor:
 def overlap(graph: GraphData, alpha: Tensor, right: Tensor) -> Tensor:
     r"""Share of attention that lies where it should, $\sum_j\min(\alpha_{ij},r_{ij})$.
 
-    It is 1 minus the total variation distance; see `head_distances`.
+    Where both sum to one this is 1 minus their total variation distance. Nodes for
+    which no weight is right ($r_{ij}=0$ for all $j$) are left out.
 
     Args:
         graph: the graph.
         alpha: weights `[E, K]`.
-        right: $r$, the right weights, `[E]`.
+        right: $r$, the right weights, `[E]`, as from `right_attention`.
 
     Returns:
-        Means over the nodes, `[K]`, from 0 to 1.
+        Means over the nodes, `[K]`, from 0 to 1; NaN if no node has a right weight.
+
+    Raises:
+        ValueError: a shape is wrong, or a weight is not in [0, 1].
     """
     _check(graph, alpha, dims=2)
-    _check(graph, right, dims=1)
+    _check(graph, right, dims=1, name="right")
+    for name, weights in (("alpha", alpha), ("right", right)):
+        if not bool(((weights >= 0) & (weights <= 1 + 1e-4)).all()):
+            raise ValueError(f"{name} must hold weights from 0 to 1")
     shared = torch.minimum(alpha, right.unsqueeze(1))  # [E, K]
-    return shared.sum(dim=0) / graph.num_nodes
+    sums = shared.new_zeros(graph.num_nodes, alpha.shape[1])
+    sums = sums.index_add(0, graph.dst, shared)  # [N, K]
+    asked = right.new_zeros(graph.num_nodes).index_add(0, graph.dst, right) > 0
+    return sums[asked].mean(dim=0)
 
 
-def _check(graph: GraphData, alpha: Tensor, dims: int) -> None:
+def _check(graph: GraphData, alpha: Tensor, dims: int, name: str = "alpha") -> None:
     if alpha.dim() != dims or len(alpha) != graph.num_edges:
         shape = "[E]" if dims == 1 else "[E, K]"
         raise ValueError(
-            f"alpha must be {shape} with E = {graph.num_edges} edges, "
+            f"{name} must be {shape} with E = {graph.num_edges} edges, "
             f"got {list(alpha.shape)}"
         )

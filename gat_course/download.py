@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TIMEOUT = (3, 5)  # seconds: to connect to a server, and without a byte from it
-GIVE_UP_AFTER = 12  # seconds without a complete file: no further attempt starts
+GIVE_UP_AFTER = 12  # seconds without a complete file: no second round starts
 ROUNDS = 3  # how often the list of mirrors is gone through
 LOCK_TIMEOUT = 300  # seconds to wait while another process downloads
 
@@ -96,7 +96,7 @@ def _fetch_missing(
         for attempt in range(ROUNDS):
             time.sleep(attempt)
             for mirror in mirrors:
-                if time.monotonic() - last_success > GIVE_UP_AFTER:
+                if attempt and time.monotonic() - last_success > GIVE_UP_AFTER:
                     return list(failures.values())
                 try:
                     for file in sorted(missing):

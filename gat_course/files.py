@@ -1,8 +1,10 @@
 """Files that are whole or not there: results and checkpoints (chapters 5 and 6)."""
 
 import glob
+import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +37,38 @@ def sweep(path: str | os.PathLike) -> None:
         unfinished.unlink(missing_ok=True)
 
 
+@contextmanager
+def alone(path: str | os.PathLike) -> Iterator[None]:
+    """Keep other processes of this machine from writing `path` meanwhile.
+
+    The lock ends with the process, however that ends.
+
+    Raises:
+        ValueError: another process is writing `path`.
+    """
+    from filelock import FileLock, Timeout
+
+    place = hashlib.sha256(str(Path(path).resolve()).encode()).hexdigest()[:32]
+    lock = FileLock(Path(tempfile.gettempdir(), f"gat_course-{place}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ValueError(
+            f"another process is writing {path}; wait for it, or choose another path"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def write_json(path: str | os.PathLike, content: dict) -> None:
-    """Write a file of JSON whole or not at all."""
+    """Write a file of JSON whole or not at all.
+
+    Raises:
+        ValueError: `content` holds NaN or infinity, which JSON has not.
+    """
     with whole(path) as unfinished:
-        unfinished.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        unfinished.write_text(
+            json.dumps(content, indent=1, allow_nan=False), encoding="utf-8"
+        )

@@ -5,6 +5,7 @@ Loss is the cross-entropy of each label, yes or no; the score is the micro-F1.
 
 import gc
 import io
+import math
 import os
 import sys
 import time
@@ -39,7 +40,7 @@ def label_counts(logits: Tensor, labels: Tensor) -> Tensor:
         TP, FP, FN, integers `[3]`. Counts of several batches may be added.
 
     Raises:
-        ValueError: the shapes differ, or a logit is NaN.
+        ValueError: the shapes differ, a logit is NaN, or a label is not 0 or 1.
     """
     if logits.shape != labels.shape:
         raise ValueError(
@@ -48,6 +49,8 @@ def label_counts(logits: Tensor, labels: Tensor) -> Tensor:
         )
     if bool(logits.isnan().any()):
         raise ValueError("logits hold NaN: there is nothing to count")
+    if not bool(((labels == 0) | (labels == 1)).all()):
+        raise ValueError("labels must be 0 or 1; call label_counts(logits, labels)")
     predicted, true = logits > 0, labels > 0.5
     hits = (predicted & true).sum()
     return torch.stack([hits, predicted.sum() - hits, true.sum() - hits])
@@ -109,7 +112,6 @@ def batches(graphs: Sequence[GraphData], batch_size: int) -> list[GraphData]:
     return [batch_graphs(graphs[i : i + batch_size]) for i in starts]
 
 
-@torch.no_grad()
 def evaluate_graphs(
     model: nn.Module, graphs: Sequence[GraphData], batch_size: int = 2
 ) -> LabelEvaluation:
@@ -121,10 +123,22 @@ def evaluate_graphs(
         graphs: with features `x` and labels `y` `[N, L]`.
         batch_size: graphs that are computed at a time.
 
+    Returns:
+        The `LabelEvaluation`; both numbers are NaN where the model's outputs are.
+
     Raises:
         ValueError: there is no graph, or micro-F1 has no value.
     """
     return _evaluate(model, batches(graphs, batch_size))
+
+
+def require_positive(graphs: Sequence[GraphData], part: str) -> None:
+    """Raise `ValueError` where no node has a label: there micro-F1 may be 0/0."""
+    if not any(bool(graph.y.any()) for graph in graphs):
+        raise ValueError(
+            f"no node of the {part} graphs has any label, so they have no micro-F1; "
+            "choose other graphs"
+        )
 
 
 @torch.no_grad()
@@ -188,7 +202,7 @@ def fit_graphs(
     Raises:
         ValueError: a number makes no sense, or `checkpoint` is damaged, or belongs to
             another model, other data, options or versions, or is beyond `max_epochs`.
-            Or the validation graphs have no label, and micro-F1 no value.
+            Or no node of the validation graphs has a label.
         FloatingPointError: a loss became NaN or infinite; the message names the epoch.
             With `patience`, `model` then holds the best parameters so far.
 
@@ -198,6 +212,7 @@ def fit_graphs(
         raise ValueError(
             f"max_epochs and patience must be at least 1, got {max_epochs}, {patience}"
         )
+    require_positive(tissues.val, "val")
     val = batches(tissues.val, batch_size)
     from tqdm import tqdm
 
@@ -208,6 +223,7 @@ def fit_graphs(
     if checkpoint:
         about = {
             "model": repr(model),
+            "parameters": {n: list(p.shape) for n, p in model.named_parameters()},
             "data": f"{tissues!r}, {checksum(tissues.graphs)}",
             "options": [lr, weight_decay, batch_size, patience],
             "versions": f"gat_course {__version__}, torch {torch.__version__}",
@@ -233,7 +249,8 @@ def fit_graphs(
         disable=None if progress else True,
     )
     try:
-        while history.epochs < max_epochs and state.waited != patience:
+        most = math.inf if patience is None else patience
+        while history.epochs < max_epochs and state.waited < most:
             epoch = history.epochs
             loss = _one_epoch(model, tissues.train, optimizer, batch_size)
             require_finite(loss, "training", epoch, lr)
@@ -335,15 +352,18 @@ class _State:
                 f"{path} is the checkpoint of another training: its "
                 f"{', '.join(different)} differs. Move it away or choose another file"
             )
-        self.model.load_state_dict(content["model"])
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.history = GraphHistory(**content["history"])
-        self.best_loss, self.best_f1, self.waited = content["stopping"]
-        if content["best"] is not None:
-            self.best = {k: v.to(self.device) for k, v in content["best"].items()}
-        torch.set_rng_state(content["random"])
-        if self.on_gpu and content["cuda"] is not None:
-            torch.cuda.set_rng_state(content["cuda"], self.device)
+        try:
+            self.model.load_state_dict(content["model"])
+            self.optimizer.load_state_dict(content["optimizer"])
+            self.history = GraphHistory(**content["history"])
+            self.best_loss, self.best_f1, self.waited = content["stopping"]
+            if content["best"] is not None:
+                self.best = {k: v.to(self.device) for k, v in content["best"].items()}
+            torch.set_rng_state(content["random"])
+            if self.on_gpu and content["cuda"] is not None:
+                torch.cuda.set_rng_state(content["cuda"], self.device)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(_damaged(path)) from error
 
 
 def _damaged(path: str | os.PathLike) -> str:

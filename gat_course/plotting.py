@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Patch
 from matplotlib.path import Path
@@ -456,8 +457,7 @@ def entropy_histogram(
         names = ["attention", r"uniform attention, $\log|\mathcal{N}(i)|$"]
         figure.legend([bars[0], line[0]], names, loc="outside lower center", ncol=2)
         title = "the closer the bars to the outline, the more uniform the attention"
-        look = {"fontsize": _STYLE["axes.titlesize"], "fontweight": "bold"}
-        figure.suptitle(_named(title, name, 54), x=0.02, ha="left", **look)
+        _heading(figure, title, name)
     return panels
 
 
@@ -490,16 +490,14 @@ def relative_entropy_histogram(
                 f"relative[{title!r}] must be [N, K] with at most "
                 f"{len(_LINE_COLOURS)} heads, got {list(values.shape)}"
             )
-        known = values[~np.isnan(values)]
-        if not len(known) or known.min() < 0 or known.max() > 1 + 1e-3:
+        if (values < -1e-3).any() or (values > 1 + 1e-3).any():
             raise ValueError(f"relative[{title!r}] must hold numbers from 0 to 1")
+        if np.isnan(values).all(axis=0).any():
+            raise ValueError(f"a head of relative[{title!r}] has no value but NaN")
     edges = np.linspace(0, 1.0001, 26)
     styles = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
     with style():
-        figure = plt.figure(
-            figsize=(_WIDTH, 1.2 + 1.75 * len(panels)), layout="constrained"
-        )
-        grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+        figure, grid = _stack(panels)
         most = max(values.shape[1] for values in panels.values())
         for panel, (title, values) in zip(grid, panels.items(), strict=True):
             for k, head in enumerate(values.T):
@@ -512,7 +510,6 @@ def relative_entropy_histogram(
             panel.axvline(1, color=INK, linewidth=3)
             text = f"{title}: mean {np.nanmean(values):.2f}"
             panel.set_title(text, loc="left", fontsize=11, fontweight="normal")
-            panel.grid(axis="y")
             panel.set_xlim(-0.01, 1.02)
         grid[-1].set_xlabel("entropy over its maximum (1 is uniform)")
         figure.supylabel("share of the nodes (%)", fontsize=12)
@@ -522,9 +519,7 @@ def relative_entropy_histogram(
                 for k in range(most)
             ]
             figure.legend(handles=handles, loc="outside lower center", ncol=3)
-        look = {"fontsize": _STYLE["axes.titlesize"], "fontweight": "bold"}
-        title = "the further left, the pickier the attention"
-        figure.suptitle(_named(title, name, 54), x=0.02, ha="left", **look)
+        _heading(figure, "the further left, the pickier the attention", name)
     return grid
 
 
@@ -553,8 +548,9 @@ def weight_histogram(
     checked = {}
     for title, (weights, relevant) in panels.items():
         weights = _array(weights, f"weights of {title!r}", ("E",), low=0)
-        relevant = _numpy(relevant).astype(bool)
-        if relevant.shape != weights.shape or relevant.all() or not relevant.any():
+        relevant = _numpy(relevant)
+        fits = relevant.dtype == bool and relevant.shape == weights.shape
+        if not fits or relevant.all() or not relevant.any():
             raise ValueError(
                 f"{title!r} needs a bool for each of its {len(weights)} edges, some "
                 "True and some False"
@@ -562,12 +558,9 @@ def weight_histogram(
         checked[title] = weights, relevant
     edges = np.logspace(-3, np.log10(30), 41)
     with style():
-        figure = plt.figure(
-            figsize=(_WIDTH, 1.4 + 1.75 * len(panels)), layout="constrained"
-        )
-        grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-        rows = zip(grid, checked.items(), strict=True)
-        for panel, (title, (weights, relevant)) in rows:
+        figure, grid = _stack(panels)
+        rows = zip(grid, checked.values(), strict=True)
+        for panel, (weights, relevant) in rows:
             for part, look in (
                 (~relevant, {"color": _PALE, "edgecolor": _GREY, "hatch": "///"}),
                 (relevant, {"color": _BAR, "edgecolor": INK, "alpha": 0.85}),
@@ -577,8 +570,6 @@ def weight_histogram(
                 panel.hist(values, edges, weights=share, linewidth=0.8, **look)
             panel.set_xscale("log")
             panel.axvline(1, color=INK, linewidth=2)
-            panel.set_title(title, loc="left", fontsize=11, fontweight="normal")
-            panel.grid(axis="y")
         panel.set_xlabel(r"weight over the uniform one, $\alpha_{ij}|\mathcal{N}(i)|$")
         panel.xaxis.set_major_formatter(FuncFormatter(_plain))
         figure.supylabel("share of the edges (%)", fontsize=12)
@@ -588,9 +579,7 @@ def weight_histogram(
             Line2D([], [], color=INK, linewidth=2, label="uniform"),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncol=3)
-        look = {"fontsize": _STYLE["axes.titlesize"], "fontweight": "bold"}
-        title = "attention found the truth where the two heaps part"
-        figure.suptitle(_named(title, name, 54), x=0.02, ha="left", **look)
+        _heading(figure, "attention found the truth where the two heaps part", name)
     return grid
 
 
@@ -993,6 +982,24 @@ def _title(ax: Axes, title: str, name: str | None = None) -> None:
     """A left-aligned title, the graph's name in front, wrapped to the axes."""
     inches = ax.get_window_extent().width / ax.figure.dpi  # before the layout
     ax.set_title(_named(title, name, max(16, int(10 * inches))), loc="left")
+
+
+def _heading(figure: Figure, title: str, name: str | None) -> None:
+    """A title of the whole figure, as `_title` of one panel."""
+    look = {"fontsize": _STYLE["axes.titlesize"], "fontweight": "bold"}
+    figure.suptitle(_named(title, name, 54), x=0.02, ha="left", **look)
+
+
+def _stack(titles: Iterable[str]) -> tuple[Figure, np.ndarray]:
+    """A figure with one low panel for each title, one below the other."""
+    titles = list(titles)
+    size = (_WIDTH, 1.4 + 1.75 * len(titles))
+    figure = plt.figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(titles), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, title in zip(panels, titles, strict=True):
+        panel.set_title(title, loc="left", fontsize=11, fontweight="normal")
+        panel.grid(axis="y")
+    return figure, panels
 
 
 def _write(ax: Axes, place: Any, text: str, offset: Any = (0, 0), **look: Any) -> None:

@@ -6,13 +6,14 @@
 
 import inspect
 import json
+import math
 import os
 import signal
 import statistics
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -20,9 +21,14 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from gat_course.files import sweep, write_json
+from gat_course.files import alone, sweep, write_json
 from gat_course.graph import GraphData, checksum
-from gat_course.inductive import GraphHistory, evaluate_graphs, fit_graphs
+from gat_course.inductive import (
+    GraphHistory,
+    evaluate_graphs,
+    fit_graphs,
+    require_positive,
+)
 from gat_course.tissues import Tissues
 from gat_course.training import History, evaluate, fit, require_labels
 
@@ -87,7 +93,7 @@ class Runs(list[Run | GraphRun]):
 
     @property
     def test_accuracies(self) -> list[float]:
-        """Test accuracy of each run, in percent."""
+        """`scores` of runs on one graph: test accuracies, in percent."""
         return [run.test_accuracy for run in self]
 
     @property
@@ -101,6 +107,8 @@ class Runs(list[Run | GraphRun]):
         return statistics.stdev(self.scores) if len(self) > 1 else float("nan")
 
     def __str__(self) -> str:
+        if not self:
+            return "no runs"
         look = self[0].look.format(self.mean, self.std)
         return f"{look} ({len(self)} seeds)"
 
@@ -146,7 +154,8 @@ def run_seeds(
 
     Raises:
         ValueError: no seeds or a seed twice, no workers, labels or masks are
-            missing, `checkpoint` is among the options, or `path` holds runs of another
+            missing, `checkpoint` is among the options, another process is writing
+            `path`, or `path` holds runs of another
             model, other data or options, or says otherwise than `about`.
         FloatingPointError: a run diverged; the finished runs are in `path`, and in
             the error's attribute `finished`.
@@ -154,33 +163,34 @@ def run_seeds(
     seeds = _distinct(seeds)
     _require_data(graph)
     _require_no_checkpoint(fit_options)
-    about = _describe(make_model, graph, fit_options, about or {}) if path else {}
-    finished = {run.seed: run for run in _read_runs(path, about)} if path else {}
-    tasks = [
-        ("", make_model, graph, seed, fit_options | _checkpoint(graph, path, seed))
-        for seed in seeds
-        if seed not in finished
-    ]
+    with alone(path) if path else nullcontext():
+        about = _describe(make_model, graph, fit_options, about or {}) if path else {}
+        finished = {run.seed: run for run in _read_runs(path, about)} if path else {}
+        tasks = [
+            ("", make_model, graph, seed, fit_options | _checkpoint(graph, path, seed))
+            for seed in seeds
+            if seed not in finished
+        ]
 
-    if path:
-        sweep(path)
-    for seed in finished:  # a process may have been killed before it cleared up
-        _clear(graph, path, seed)
-
-    def keep(_: str, run: Run | GraphRun) -> None:
-        finished[run.seed] = run
-        if not keep_models:
-            run.model = None
         if path:
-            _write_runs(path, about, [finished[seed] for seed in sorted(finished)])
-            _clear(graph, path, run.seed)
+            sweep(path)
+        for seed in finished:  # a process may have been killed before it cleared up
+            _clear(graph, path, seed)
 
-    def in_order() -> Runs:
-        return Runs(finished[seed] for seed in seeds if seed in finished)
+        def keep(_: str, run: Run | GraphRun) -> None:
+            finished[run.seed] = run
+            if not keep_models:
+                run.model = None
+            if path:
+                _write_runs(path, about, [finished[seed] for seed in sorted(finished)])
+                _clear(graph, path, run.seed)
 
-    found = len(seeds) - len(tasks)
-    _train_all(tasks, keep, in_order, workers, progress, threads, found)
-    return in_order()
+        def in_order() -> Runs:
+            return Runs(finished[seed] for seed in seeds if seed in finished)
+
+        found = len(seeds) - len(tasks)
+        _train_all(tasks, keep, in_order, workers, progress, threads, found)
+        return in_order()
 
 
 def compare(
@@ -239,9 +249,12 @@ def compare(
 
 
 def _require_data(data: GraphData | Tissues) -> None:
-    """Raise before the first run what would be raised after it; `Tissues` are whole."""
+    """Raise before the first run what would be raised after it."""
     if isinstance(data, GraphData):
         require_labels(data, data.test_mask, "test_mask")
+    else:
+        require_positive(data.val, "val")
+        require_positive(data.test, "test")
 
 
 def _require_no_checkpoint(options: Mapping) -> None:
@@ -341,7 +354,7 @@ def _run_beside(parent: int, *task) -> tuple[str, Run | GraphRun]:
     """`_run_one`; a worker leaves Ctrl-C to its parent, and ends where that is gone.
 
     Otherwise the worker of a parent that was killed would go on training, beside the
-    one that goes on from its checkpoint.
+    one that goes on from its checkpoint. (On Windows it does.)
     """
     with suppress(ValueError):  # not the main thread, which alone hears signals
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -384,9 +397,19 @@ def _run_one(
         "model": model,
     }
     if isinstance(data, Tissues):
+        batch_size = fit_options.get("batch_size", 2)
+        f1 = {
+            part: evaluate_graphs(model, getattr(data, part), batch_size).f1
+            for part in ("val", "test")
+        }
+        if not math.isfinite(f1["test"]):
+            raise FloatingPointError(
+                f"seed {seed}: the outputs for the test graphs are NaN or infinite; "
+                "look for extreme features there"
+            )
         return name, GraphRun(
-            test_f1=evaluate_graphs(model, data.test).f1,
-            val_f1=evaluate_graphs(model, data.val).f1,
+            test_f1=f1["test"],
+            val_f1=f1["val"],
             peak_memory=history.peak_memory,
             **common,
         )

@@ -196,8 +196,8 @@ def synthetic_tissues(
     One node in five is a *sender*, the others are *receivers*. Every node has a mark
     (senders alone), a signal $v_i$ of three numbers, drawn from a normal distribution,
     and numbers that mean nothing; a rotation, the same in all graphs, mixes them into
-    features. A receiver is linked to one, two or three senders, and to five other
-    receivers on average. Senders are linked to receivers only. Label $l$ of node $i$ is
+    features. A receiver is linked to one, two or three senders, and to some five
+    other receivers. Senders are linked to receivers only. Label $l$ of node $i$ is
 
     $$y_{il} = \big[\,\theta_l^\top \bar v_i > t_l\,\big],\qquad
     \bar v_i = \text{mean of } v_j \text{ over the senders } j \text{ in } \mathcal N(i)
@@ -217,16 +217,18 @@ def synthetic_tissues(
         label_noise: chance that a label is turned round, from 0 to below 0.5. It
             changes nothing else: with 0 the same seed gives the labels before.
 
+    Memory grows with the square of a graph's nodes; PPI's size is no trouble.
+
     Returns:
         `Tissues` with standardised features, without self-loops, and with `senders`.
 
     Raises:
         ValueError: a number is too small or too large.
     """
-    if min(num_graphs) < 1 or num_nodes < 10 or num_labels < 1:
+    if len(num_graphs) != 3 or min(num_graphs) < 1 or num_nodes < 10 or num_labels < 1:
         raise ValueError(
-            "synthetic_tissues needs at least 1 graph in each part, 10 nodes and 1 "
-            f"label; got {num_graphs}, {num_nodes}, {num_labels}"
+            "synthetic_tissues needs three numbers of graphs, none below 1, 10 nodes "
+            f"and 1 label; got {num_graphs}, {num_nodes}, {num_labels}"
         )
     if num_features <= _SIGNAL:
         raise ValueError(f"num_features must be above {_SIGNAL}, got {num_features}")

@@ -122,6 +122,17 @@ class Tissues:
                 )
             if not bool(((graph.y == 0) | (graph.y == 1)).all()):
                 raise ValueError(f"y of graph {number} must hold 0 and 1 only")
+            first = self.train[0]
+            for field, found, expected in (
+                ("device", graph.device, first.device),
+                ("x", graph.x.dtype, first.x.dtype),
+                ("y", graph.y.dtype, first.y.dtype),
+            ):
+                if found != expected:
+                    raise ValueError(
+                        f"{field} of graph {number} is {found}, that of graph 0 is "
+                        f"{expected}; make them the same"
+                    )
             sizes = graph.num_features, graph.num_classes
             if sizes != (self.num_features, self.num_labels):
                 raise ValueError(
@@ -130,10 +141,14 @@ class Tissues:
                 )
         if self.senders is not None:
             object.__setattr__(self, "senders", tuple(self.senders))
-            found = [(sends.dtype, sends.shape) for sends in self.senders]
-            expected = [(torch.bool, (graph.num_nodes,)) for graph in self.graphs]
+            found = [(s.dtype, s.shape, s.device) for s in self.senders]
+            expected = [
+                (torch.bool, (graph.num_nodes,), graph.device) for graph in self.graphs
+            ]
             if found != expected:
-                raise ValueError("senders must hold one bool [N] for each graph")
+                raise ValueError(
+                    "senders must hold one bool [N] for each graph, on its device"
+                )
 
     @property
     def graphs(self) -> tuple[GraphData, ...]:

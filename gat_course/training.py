@@ -155,7 +155,7 @@ def fit(
             waited = 0 if any(reached) else waited + 1
             best_loss = min(best_loss, val.loss)
             best_accuracy = max(best_accuracy, val.accuracy)
-            if waited == patience:
+            if waited >= patience:
                 break
     finally:
         bar.close()

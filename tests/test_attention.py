@@ -105,11 +105,25 @@ def test_overlap_is_what_two_distributions_share():
     uniform = 1 / GRAPH.in_degrees[GRAPH.dst].float()
     opposite = torch.tensor([0, 0.5, 0, 0.5, 0, 1, 0])
     heads = torch.stack([right, uniform, opposite], dim=1)
-    # Nodes 0, 1, 2 and 3, which has no source: 1 + 1 + 1, 1/2 + 1/2 + 1, nothing.
-    expected = torch.tensor([3.0, 2.0, 0.0]) / 4
+    # Nodes 0, 1 and 2: 1 + 1 + 1, 1/2 + 1/2 + 1, nothing. Node 3 has no source.
+    expected = torch.tensor([3.0, 2.0, 0.0]) / 3
     torch.testing.assert_close(attention.overlap(GRAPH, heads, right), expected)
-    with pytest.raises(ValueError, match=r"alpha must be \[E\]"):
+    with pytest.raises(ValueError, match=r"right must be \[E\]"):
         attention.overlap(GRAPH, heads, heads)
+    with pytest.raises(ValueError, match="alpha must hold weights from 0 to 1"):
+        attention.overlap(GRAPH, 2 * heads, right)
+
+
+@pytest.mark.parametrize("sends", [torch.ones(4), torch.ones(5, dtype=torch.bool)])
+def test_right_attention_refuses_senders_of_another_graph(sends):
+    with pytest.raises(ValueError, match=r"sends must be bool \[4\]"):
+        attention.right_attention(GRAPH, sends)
+
+
+def test_perfect_attention_overlaps_fully_where_some_nodes_hear_nobody():
+    sends = torch.tensor([False, False, False, True])  # heard by node 0 alone
+    right = attention.right_attention(GRAPH, sends)
+    assert attention.overlap(GRAPH, right.unsqueeze(1), right) == 1
 
 
 def test_overlap_is_one_less_the_total_variation_distance():

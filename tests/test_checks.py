@@ -9,7 +9,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gat_course import GraphData, attention, checks, dgl_compat, formulas
+from gat_course import (
+    GraphData,
+    attention,
+    batch_graphs,
+    checks,
+    dgl_compat,
+    formulas,
+)
 
 EXERCISES = [
     "1.1",
@@ -38,6 +45,11 @@ EXERCISES = [
     "5.3",
     "5.4",
     "5.5",
+    "6.1",
+    "6.2",
+    "6.3",
+    "6.4",
+    "6.5",
     "9.1",
     "9.2",
     "9.3",
@@ -416,6 +428,122 @@ def best(accuracies, n):
     return sum(v * (((i + 1) / m) ** n - (i / m) ** n) for i, v in enumerate(a))
 
 
+def sizes(graphs):
+    return [graph.num_edges for graph in graphs]
+
+
+def take_apart(alpha, graphs):
+    return torch.split(alpha, sizes(graphs))
+
+
+def take_apart_by_target(alpha, graphs):
+    dst, first = batch_graphs(graphs).dst, 0
+    for graph in graphs:
+        yield alpha[(dst >= first) & (dst < first + graph.num_nodes)]
+        first += graph.num_nodes
+
+
+def by_source(alpha, graphs):
+    pairs = zip(take_apart(alpha, graphs), graphs, strict=True)
+    return [part[graph.src.argsort(stable=True)] for part, graph in pairs]
+
+
+def loss(s, y):
+    return (s.clamp(min=0) - s * y + torch.log1p(torch.exp(-s.abs()))).mean()
+
+
+def loss_of_softplus(s, y):
+    return (y * F.softplus(-s) + (1 - y) * F.softplus(s)).mean()
+
+
+def loss_by_hand(s, y, least=0.0):
+    p = s.sigmoid().clamp(least, 1 - least)
+    return -(y * p.log() + (1 - y) * (1 - p).log()).mean()
+
+
+def loss_of_two_branches(s, y):
+    up, down = s + torch.log1p(torch.exp(-s)), torch.log1p(torch.exp(s))
+    return (torch.where(s > 0, up, down) - s * y).mean()
+
+
+def threshold(s, y, lowest=-math.inf):
+    """The largest logit that gets a no."""
+    s, order = s.flatten().sort(descending=True)
+    tp = y.flatten()[order].cumsum(0).double()
+    f1 = 2 * tp / (torch.arange(1, len(s) + 1) + y.sum())
+    apart = torch.cat([s[1:] < s[:-1], torch.tensor([True])])
+    best = f1.where(apart, -1).argmax()
+    return s[best + 1] if best + 1 < len(s) else lowest
+
+
+def threshold_in_steps(s, y):
+    """One pass in plain Python; between two logits."""
+    values, true = map(torch.Tensor.tolist, s.double().flatten().sort(descending=True))
+    true = y.flatten()[true].tolist()
+    tp, best, found, ones = 0, -1, 0, sum(true)
+    for i, value in enumerate(values):
+        tp += true[i]
+        below = values[i + 1] if i + 1 < len(values) else value - 1
+        if below < value and 2 * tp / (i + 1 + ones) > best:
+            best, found = 2 * tp / (i + 1 + ones), (value + below) / 2
+    return found
+
+
+def threshold_of_all(s, y, candidates=None, score=None):
+    def f1(yes):
+        return 2 * (yes & (y > 0)).sum() / (yes.sum() + y.sum())
+
+    candidates = [-math.inf, *s.unique()] if candidates is None else candidates(s)
+    return max(
+        candidates, key=lambda c: (score or f1)((s > c), *[y > 0][: bool(score)])
+    )
+
+
+def grid(number):
+    return lambda s: torch.linspace(s.min() - 1, s.max(), number)
+
+
+def cut_inside_ties(s, y):
+    s, order = s.flatten().sort(descending=True)
+    tp = y.flatten()[order].cumsum(0)
+    best = int((tp / (torch.arange(1, len(s) + 1) + y.sum())).argmax())
+    return s[best + 1] if best + 1 < len(s) else -math.inf
+
+
+def accurate(s, y):
+    return threshold_of_all(s, y, score=lambda yes, true: (yes == true).sum())
+
+
+def aucs(graph, alpha, relevant, tie=0.5, ends=None):
+    ends = graph.dst if ends is None else ends
+    for i in range(graph.num_nodes):
+        a, marks = alpha[ends == i], relevant[ends == i]
+        gaps = a[marks][:, None] - a[~marks]
+        yield (gaps > 0).double() + tie * (gaps == 0)
+
+
+def neighbourhood_auc(*args, empty=None, reduce=torch.Tensor.mean, **options):
+    wins = list(aucs(*args, **options))
+    each = [reduce(w) for w in wins if w.numel()]
+    if empty is not None:
+        each += [torch.tensor(empty)] * (len(wins) - len(each))
+    return float(torch.stack(each).double().mean())
+
+
+def of_all_pairs(graph, alpha, relevant):
+    """Without a loop: every two edges into one target."""
+    pair = graph.dst[:, None] == graph.dst
+    pair = pair & relevant[:, None] & ~relevant
+    wins = (alpha[:, None] > alpha).float() + (alpha[:, None] == alpha).float() / 2
+    n = torch.zeros(graph.num_nodes).index_add(0, graph.dst, pair.float().sum(1))
+    won = torch.zeros(graph.num_nodes).index_add(0, graph.dst, (wins * pair).sum(1))
+    return (won[n > 0] / n[n > 0]).mean()
+
+
+def by_pairs(*args):
+    return torch.cat([w.flatten() for w in aucs(*args)]).mean()
+
+
 def draws(stored, n, e, hidden=8, heads=8, out_heads=1):
     return stored + n * heads * hidden + e * heads + e * out_heads
 
@@ -530,6 +658,11 @@ RIGHT = {
     "5.3": (relative,),
     "5.4": (propagate,),
     "5.5": (best,),
+    "6.1": (lambda p, q: 2 * p * q / (p + q),),
+    "6.2": (take_apart,),
+    "6.3": (loss,),
+    "6.4": (threshold,),
+    "6.5": (neighbourhood_auc,),
     "9.1": (draws,),
     "9.2": (bytes_moved,),
     "9.3": (merge_halves,),
@@ -782,6 +915,108 @@ WRONG = [
     ("5.4", (lambda g: torch.zeros(6),), "every node should get"),
     ("5.5", (lambda a, n: max(a),), "For n = 1"),
     ("5.5", (lambda a, n: sum(a) / len(a),), "n = 2"),
+    ("6.1", (lambda p, q: 200 * p * q / (p + q),), "in percent"),
+    ("6.1", (lambda p, q: p * q / (p + q),), "who is always right"),
+    ("6.1", (lambda p, q: (p + q) / 2,), "arithmetic mean"),
+    ("6.1", (lambda p, q: (p * q) ** 0.5,), "geometric mean"),
+    ("6.1", (lambda p, q: p * q + (1 - p) * (1 - q),), "the accuracy"),
+    ("6.1", (lambda p, q: p * q,), "share of TP"),
+    ("6.1", (lambda p, q: p,), "the precision alone"),
+    ("6.1", (lambda p, q: q,), "the recall alone"),
+    ("6.1", (lambda p, q: 2 * p / (1 + p),), "yes to everything"),
+    ("6.1", (lambda p, q: p / (p + 0.5),), "a fair coin"),
+    ("6.1", (lambda p, q: 2 * p * q,), "For p = 0.3, q = 0.8 it is not 0.48"),
+    ("6.1", (lambda p, q: (p, q),), "should have shape []"),
+    (
+        "6.2",
+        (lambda a, graphs: torch.split(a, [g.num_nodes for g in graphs]),),
+        "have nodes, not edges",
+    ),
+    ("6.2", (lambda a, graphs: a,), "Return a list of tensors"),
+    ("6.2", (lambda a, graphs: [a],), "4 graphs give 1 parts"),
+    ("6.2", (lambda a, graphs: take_apart(a, graphs)[::-1],), "the reverse order"),
+    ("6.2", (lambda a, graphs: take_apart(a.flip(0), graphs),), "other graphs' edges"),
+    ("6.2", (by_source,), "right rows in another order"),
+    (
+        "6.2",
+        (lambda a, graphs: [part[:, 0] for part in take_apart(a, graphs)],),
+        "Part 0 (counted from 0) should have shape [5, 3], got [5]",
+    ),
+    (
+        "6.2",
+        (lambda a, graphs: take_apart(a.squeeze(1), graphs),),
+        "Part 0 (counted from 0) should have shape [1, 1], got [1]",
+    ),
+    ("6.3", (lambda s, y: 20 * loss(s, y),), "the sum over all entries"),
+    ("6.3", (lambda s, y: 4 * loss(s, y),), "sums over the labels"),
+    ("6.3", (lambda s, y: 5 * loss(s, y),), "sums over the nodes"),
+    ("6.3", (lambda s, y: loss(s, 1 - y),), "are swapped"),
+    ("6.3", (lambda s, y: loss(-s, y),), "are swapped"),
+    ("6.3", (lambda s, y: -loss(s, y),), "a loss is positive"),
+    ("6.3", (lambda s, y: loss(s, y) + 0.1,), "The loss is off by up to 0.1"),
+    ("6.3", (lambda s, y: loss(s, y).item(),), "No gradient can flow"),
+    ("6.3", (lambda s, y: loss(s.detach(), y),), "No gradient can flow"),
+    (
+        "6.3",
+        (lambda s, y: loss(s.detach(), y) + 0 * s.sum(),),
+        "The loss is right, its gradient is off",
+    ),
+    ("6.3", (lambda s, y: loss(s.float(), y),), "the loss loses digits"),
+    (
+        "6.3",
+        (loss_by_hand,),
+        "At a logit of 30 and a label of 0 the loss is ",
+    ),
+    ("6.3", (partial(loss_by_hand, least=1e-12),), "At a logit of 30 and a label of"),
+    (
+        "6.3",
+        (lambda s, y: loss_by_hand(s.double(), y, 1e-14),),
+        "At a logit of 30 and a label of 0 the loss is off by",
+    ),
+    (
+        "6.3",
+        (loss_of_two_branches,),
+        "At a logit of 200 and a label of 0 the gradient is nan",
+    ),
+    (
+        "6.3",
+        (lambda s, y: loss(s.clamp(-1000, 1000), y),),
+        "At a logit of 10,000 and a label of 0 the loss is only 1000: is it",
+    ),
+    ("6.4", (lambda s, y: s.max(),), "Thirty random logits: Your threshold gives"),
+    ("6.4", (lambda s, y: math.nan,), "the threshold is NaN"),
+    ("6.4", (lambda s, y: threshold(s, y, s.min()),), "yes to everything"),
+    ("6.4", (lambda s, y: s[s > threshold(s, y)].min(),), "the answer is no"),
+    (
+        "6.4",
+        (lambda s, y: torch.tensor(threshold_in_steps(s, y)).sigmoid(),),
+        "probability",
+    ),
+    ("6.4", (accurate,), "the best one for accuracy"),
+    ("6.4", (cut_inside_ties,), "Logits with ties: "),
+    ("6.4", (partial(threshold_of_all, candidates=grid(30)),), "logits: "),
+    ("6.4", (partial(threshold_of_all, candidates=grid(500)),), "the best one"),
+    ("6.4", (lambda s, y: 0.0,), "Your threshold gives"),
+    ("6.4", (lambda s, y: min(threshold(s, y), 4.9),), "Logits between 5 and 5.01"),
+    ("6.4", (lambda s, y: max(threshold(s, y), -99),), "Logits all below -100"),
+    ("6.4", (threshold_of_all,), "too slow"),
+    ("6.4", (lambda s, y: threshold(s, y).expand(2),), "should have shape []"),
+    ("6.5", (lambda g, a, r: neighbourhood_auc(g, a, r, ends=0 * g.dst),), "pools"),
+    ("6.5", (partial(neighbourhood_auc, tie=0),), "not nothing"),
+    ("6.5", (partial(neighbourhood_auc, tie=1),), "not as much as a win"),
+    ("6.5", (partial(neighbourhood_auc, empty=0.0),), "it is no 0."),
+    ("6.5", (partial(neighbourhood_auc, empty=0.5),), "it is no 0.5."),
+    ("6.5", (partial(neighbourhood_auc, empty=math.nan),), "It is NaN"),
+    ("6.5", (by_pairs,), "Each target counts the same"),
+    ("6.5", (lambda g, a, r: neighbourhood_auc(g, a, ~r),), "not less"),
+    ("6.5", (lambda g, a, r: neighbourhood_auc(g, a, r, ends=g.src),), "into one"),
+    ("6.5", (lambda g, a, r: a[r].mean(),), "On a graph of eight nodes it is not"),
+    ("6.5", (lambda *args: list(aucs(*args))[0],), "should have shape []"),
+    (
+        "6.5",
+        (lambda g, a, r: neighbourhood_auc(g, a, r) if (a[:6] != a[0]).any() else 0.2,),
+        "For equal weights it is not 0.2",
+    ),
     ("9.1", (lambda s, n, e, h=8, k=8, o=1: n * k * h + e * (k + o),), "The input is"),
     ("9.1", (lambda s, n, e, h=8, k=8, o=1: s + e * (k + o),), "hidden features are"),
     (
@@ -919,6 +1154,23 @@ WRONG = [
         "node 4 in the mask and L = 3, it is not 8, 4, 2",
     ),
 ]
+
+
+OTHER_RIGHT = [
+    ("6.1", lambda p, q: torch.tensor(2 / (1 / p + 1 / q))),
+    ("6.2", take_apart_by_target),
+    ("6.3", loss_of_softplus),
+    ("6.3", lambda s, y: (torch.logaddexp(s, 0 * s) - s * y).mean()),
+    ("6.3", lambda s, y: F.relu(torch.where(y > 0, -s, s)).mean() + loss(s.abs(), 1)),
+    ("6.4", threshold_in_steps),
+    ("6.4", lambda s, y: threshold(s, y, float(s.min()) - 1)),
+    ("6.5", of_all_pairs),
+]
+
+
+@pytest.mark.parametrize(("number", "answer"), OTHER_RIGHT)
+def test_another_right_answer_is_right(number, answer, capsys):
+    assert checks.exercise(number, answer), capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("number", "answer", "hint"), WRONG)

@@ -539,9 +539,9 @@ def test_a_checkpoint_of_another_training_is_refused(tissues, checkpoint, monkey
             fit_graphs(make(), data, checkpoint=checkpoint, **LONG | options)
         assert checkpoint.read_bytes() == stored
 
-    refused("model", partial(make_stoppable, hidden=4))
+    refused("model, parameters", partial(make_stoppable, hidden=4))
     refused("model", partial(make_stoppable, dropout=0.5))
-    refused("model", make_gat)
+    refused("model, parameters", make_gat)
     refused("data", data=each(tissues, lambda g: replace(g, x=2 * g.x)))
     refused("data", data=each(tissues, lambda g: replace(g, y=1 - g.y), ["val"]))
     swapped = replace(tissues, train=tissues.train[::-1], senders=None)
@@ -549,9 +549,17 @@ def test_a_checkpoint_of_another_training_is_refused(tissues, checkpoint, monkey
     for option in ({"lr": 0.01}, {"weight_decay": 0.1}, {"batch_size": 1}):
         refused("options", **option)
     refused("options", patience=None)
-    refused("model, options", make_gat, lr=0.01)
+    refused("model, parameters, options", make_gat, lr=0.01)
     monkeypatch.setattr(inductive, "__version__", "0.0.1")
     refused("versions")
+
+
+def test_a_checkpoint_without_a_part_is_damaged(tissues, checkpoint):
+    content = torch.load(checkpoint, weights_only=True)
+    for part in ("model", "optimizer", "history", "best", "stopping", "random"):
+        torch.save({k: v for k, v in content.items() if k != part}, checkpoint)
+        with pytest.raises(ValueError, match="or a damaged one; move it away"):
+            fit_graphs(make_stoppable(), tissues, checkpoint=checkpoint, **LONG)
 
 
 class Nasty:
@@ -858,3 +866,77 @@ def test_compare_gives_what_run_seeds_gives_for_each_experiment(tissues):
     gcn = run_seeds(make_gcn, other, [1, 0], **QUICK | {"max_epochs": 2})
     assert told(together["GAT"]) == told(gat)
     assert told(together["GCN, 2 epochs"]) == told(gcn)
+
+
+# What would be found out only after hours
+
+
+def test_labels_that_are_none_are_refused():
+    logits = torch.randn(5, 3)
+    for labels in (torch.full((5, 3), 7.0), torch.full((5, 3), math.nan), logits):
+        with pytest.raises(ValueError, match=r"0 or 1; call label_counts\(logits"):
+            label_counts(logits, labels)
+
+
+def test_graphs_without_any_label_are_refused_before_training(tissues, tmp_path):
+    def never():
+        raise AssertionError("a model was made")
+
+    for part in ("val", "test"):
+        bare = each(tissues, lambda g: replace(g, y=0 * g.y), [part])
+        with pytest.raises(ValueError, match=f"the {part} graphs has any label"):
+            run_seeds(never, bare, [0], path=tmp_path / "runs.json")
+    with pytest.raises(ValueError, match="the val graphs has any label"):
+        fit_graphs(make_gat(), each(tissues, lambda g: replace(g, y=0 * g.y), ["val"]))
+
+
+def test_outputs_for_the_test_graphs_that_are_nan_are_no_result(tissues, tmp_path):
+    huge = each(tissues, lambda g: replace(g, x=g.x.sign() * 3e38), ["test"])
+    path = tmp_path / "runs.json"
+    with pytest.raises(FloatingPointError, match="seed 3: the outputs for the test"):
+        run_seeds(make_gat, huge, [3], path=path, max_epochs=1, progress=False)
+    assert not path.exists()
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(path, {"score": math.nan})
+    assert list(tmp_path.glob("runs.json*")) == []
+
+
+def test_the_last_evaluation_keeps_to_the_batch_size(tissues):
+    sizes = []
+
+    class Noted(InductiveGAT):
+        def forward(self, graph, x, return_attention=False):
+            sizes.append(graph.num_nodes)
+            return super().forward(graph, x, return_attention)
+
+    make = partial(Noted, 6, 4, hidden=3, num_heads=2, out_heads=2)
+    run_seeds(make, tissues, [0], batch_size=1, max_epochs=1, progress=False)
+    assert max(sizes) == max(graph.num_nodes for graph in tissues.graphs)
+
+
+def test_a_fraction_of_an_epoch_does_not_switch_stopping_off(tissues):
+    epochs = [
+        fit_graphs(seeded(make_gat), tissues, patience=p, max_epochs=400).epochs
+        for p in (2, 1.5)
+    ]
+    assert epochs[0] == epochs[1] < 400
+
+
+def test_a_second_process_on_one_file_is_told_so(tissues, tmp_path):
+    path = tmp_path / "runs.json"
+    script = (
+        "import sys, time; from gat_course import files\n"
+        "with files.alone(sys.argv[1]): print('held', flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script, path], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(ValueError, match="another process is writing .*runs.json"):
+            run_seeds(make_gat, tissues, [0], path=path, max_epochs=1)
+    finally:
+        other.kill()
+        other.wait()
+    done = run_seeds(make_gat, tissues, [0], path=path, max_epochs=1, progress=False)
+    assert len(done) == 1  # the lock ended with its process

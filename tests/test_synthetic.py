@@ -354,8 +354,9 @@ def test_the_smallest_tissues_keep_the_rules(seed):
     [
         (
             {"num_graphs": (2, 0, 1)},
-            r"1 graph in each part.* got \(2, 0, 1\), 300, 121",
+            r"three numbers of graphs, none below 1.* got \(2, 0, 1\), 300, 121",
         ),
+        ({"num_graphs": (2, 1, 1, 5)}, "three numbers of graphs"),
         ({"num_nodes": 9}, "10 nodes"),
         ({"num_labels": 0}, "1 label"),
         ({"num_features": 3}, "num_features must be above 3, got 3"),

@@ -267,3 +267,10 @@ def test_senders_are_bools(tissues):
     counts = [torch.zeros(graph.num_nodes) for graph in tissues.graphs]
     with pytest.raises(ValueError, match="one bool"):
         replace(tissues, senders=counts)
+
+
+@pytest.mark.parametrize(("field", "to"), [("x", torch.float64), ("y", torch.float16)])
+def test_a_graph_of_another_kind_of_number_is_refused(tissues, field, to):
+    odd = replace(tissues.test[0], **{field: getattr(tissues.test[0], field).to(to)})
+    with pytest.raises(ValueError, match=f"{field} of graph .* is torch"):
+        replace(tissues, test=(odd, *tissues.test[1:]))

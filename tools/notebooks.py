@@ -257,7 +257,7 @@ import gc, json, gat_course
 print(json.dumps(sorted({
     o.name for o in gc.get_objects()
     if type(o) in (gat_course.GraphData, gat_course.Tissues)
-    and not o.name.startswith("tissue ")  # one of many graphs
+    and not o.name.startswith(("tissue ", "graph"))  # one of many, or unnamed
 } - {"graph"})))
 """
 
