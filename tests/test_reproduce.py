@@ -789,7 +789,7 @@ def test_a_damaged_checkpoint_is_told_of(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": partial(SMALL["gat"], hidden=5)}, "its model differs"),
+        ({"model": partial(SMALL["gat"], hidden=5)}, "its model, parameters differs"),
         ({"lr": 0.01}, "its options differs"),
         ({"data": 1}, "its data differs"),
         ({"version": "0.0.1"}, "its versions differs"),
