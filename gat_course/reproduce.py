@@ -143,8 +143,9 @@ def reproduce(
     The seeds are 0 to `runs` - 1. Each run uses one thread of the CPU, so that its
     result depends on its seed alone and not on `workers`.
 
-    PPI is trained on a GPU where PyTorch sees one (CUDA), else on the CPU, where it
-    takes far longer. A GPU adds numbers up in an order that differs from time to time,
+    On PPI the epoch with the best validation micro-F1 is kept, see `fit_graphs`. PPI is
+    trained on a GPU where PyTorch sees one (CUDA), else on the CPU, where it takes far
+    longer. A GPU adds numbers up in an order that differs from time to time,
     so there two runs of one seed agree closely but not to the last bit. A run on PPI
     that was stopped goes on from its last checkpoint, a file beside the results; the
     same command may go on on another machine with the same versions of Python, torch
