@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from scripted import Scripted
 from sklearn.metrics import f1_score, log_loss, multilabel_confusion_matrix
 from torch import nn
 from torch.nn.utils import parameters_to_vector
@@ -312,24 +313,12 @@ def test_what_can_be_learned_is_learned(tissues, make):
 # Training: when it stops and what is kept
 
 
-class Scripted(nn.Module):
-    """A model whose validation loss and micro-F1 follow a script, epoch by epoch.
+class Answers(Scripted):
+    """Its script holds (size of the logits, share answered right); all labels are 1."""
 
-    `script` holds (size of the logits, share answered right); all labels are 1.
-    """
+    width = 1
 
-    def __init__(self, script):
-        super().__init__()
-        self.script, self.calls = script, 0
-        self.marker = nn.Parameter(torch.zeros(1))
-
-    def forward(self, graph, x):
-        if self.training:
-            self.calls += 1
-            with torch.no_grad():
-                self.marker.fill_(self.calls - 1)
-            return torch.zeros(graph.num_nodes, 1) + 0 * self.marker
-        size, share = self.script[self.calls - 1]
+    def logits(self, graph, size, share):
         right = torch.arange(graph.num_nodes) < round(share * graph.num_nodes)
         return torch.where(right, size, -size).unsqueeze(1)
 
@@ -355,7 +344,7 @@ def scripted_tissues():
     ],
 )
 def test_stopping_and_the_epoch_that_is_kept(script, epochs, best):
-    model = Scripted(script)
+    model = Answers(script)
     history = fit_graphs(
         model, scripted_tissues(), lr=0.0, patience=3, max_epochs=12, progress=False
     )
@@ -375,7 +364,7 @@ def test_stopping_and_the_epoch_that_is_kept(script, epochs, best):
 
 
 def test_without_patience_all_epochs_run_and_the_last_parameters_stay():
-    model = Scripted([(1.0, 1.0), *[(1.0, 0.1)] * 7])
+    model = Answers([(1.0, 1.0), *[(1.0, 0.1)] * 7])
     history = fit_graphs(
         model, scripted_tissues(), lr=0.0, patience=None, max_epochs=8, progress=False
     )
@@ -384,7 +373,7 @@ def test_without_patience_all_epochs_run_and_the_last_parameters_stay():
 
 
 def test_max_epochs_ends_the_training_and_the_best_is_kept():
-    model = Scripted([(1.0, 1.0), *[(1.0, 0.1)] * 7])
+    model = Answers([(1.0, 1.0), *[(1.0, 0.1)] * 7])
     history = fit_graphs(
         model, scripted_tissues(), lr=0.0, max_epochs=5, progress=False
     )
@@ -394,7 +383,7 @@ def test_max_epochs_ends_the_training_and_the_best_is_kept():
 @pytest.mark.parametrize(("logit", "loss"), [(math.nan, "nan"), (-3e38, "inf")])
 @pytest.mark.parametrize("part", ["training", "validation"])
 def test_a_diverging_loss_names_its_epoch(part, logit, loss):
-    class Diverges(Scripted):
+    class Diverges(Answers):
         def forward(self, graph, x):
             out = super().forward(graph, x)
             wrong = self.training == (part == "training") and self.calls == 4

@@ -225,13 +225,11 @@ def test_killed_twice_and_resumed_gives_what_one_command_gives(brief, tmp_path):
         assert all(run in final for run in runs)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_keeps_the_finished_runs_and_says_how_to_go_on(tmp_path, workers):
-    folder = tmp_path / "stopped"
-    process = start(folder, 10_000, workers)
-    wait_for_runs(process, folder / "cora-gat.json", 2)
-    os.killpg(process.pid, signal.SIGINT)
+def interrupt(process, file):
+    """Press Ctrl-C once two runs are in the file, and return what the command says."""
     try:
+        wait_for_runs(process, file, 2)
+        os.killpg(process.pid, signal.SIGINT)
         _, message = process.communicate(timeout=60)
     finally:
         with suppress(ProcessLookupError):
@@ -239,6 +237,13 @@ def test_ctrl_c_keeps_the_finished_runs_and_says_how_to_go_on(tmp_path, workers)
     assert process.returncode == 130
     assert "same command goes on where it stopped" in message
     assert "Traceback" not in message
+    return message
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_keeps_the_finished_runs_and_says_how_to_go_on(tmp_path, workers):
+    folder = tmp_path / "stopped"
+    interrupt(start(folder, 10_000, workers), folder / "cora-gat.json")
     assert len(without_seconds(folder)["runs"]) >= 2
 
 
@@ -848,17 +853,8 @@ def test_what_a_killed_process_left_is_cleared_and_no_result(small_ppi, tmp_path
 def test_ctrl_c_on_ppi(tmp_path, workers):
     folder = tmp_path / "stopped"
     process = start(folder, 10_000, workers, "ppi", PROGRAM_PPI.format(EPOCHS))
-    try:
-        wait_for_runs(process, folder / "ppi-gat.json", 2)
-        os.killpg(process.pid, signal.SIGINT)
-        _, message = process.communicate(timeout=60)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 130
-    assert "same command goes on where it stopped" in message
+    message = interrupt(process, folder / "ppi-gat.json")
     assert "last checkpoint: at most half a minute" in message
-    assert "Traceback" not in message
     assert len(finished(folder)) >= 2
 
 
