@@ -23,6 +23,7 @@ from gat_course.datasets import DatasetUnavailable
 from gat_course.graph import GraphData
 from gat_course.layers import UniformGATLayer
 from gat_course.models import GAT, GCN, MLP, InductiveGAT, InductiveGCN
+from gat_course.published import VARIANTS
 from gat_course.runs import GraphRun, Runs, read_file, run_seeds
 from gat_course.tissues import Tissues
 
@@ -75,12 +76,19 @@ def _unavailable(name: str, files: str) -> DatasetUnavailable:
 
 
 MODELS = ("gat", "uniform", "gcn", "mlp")
+# What `--as` adds: the network as the paper's published code has it, each difference
+# alone and all together.
+AS = {"published-code": tuple(VARIANTS)}
 _FIT = {"lr": 0.005, "weight_decay": 5e-4, "patience": 100, "max_epochs": 10_000}
 _FIT_PPI = _FIT | {"weight_decay": 0.0, "batch_size": 2}
 _GAT = partial(GAT, hidden=8, num_heads=8, out_heads=1, dropout=0.6)
 _GAT_PPI = partial(InductiveGAT, hidden=256, num_heads=4, out_heads=6)
 _CITATION = {  # GCN and MLP as in chapter 5
     "gat": _GAT,
+    **{
+        name: partial(make, hidden=8, num_heads=8, out_heads=1, dropout=0.6)
+        for name, make in VARIANTS.items()
+    },
     "uniform": partial(_GAT, layer=UniformGATLayer),
     "gcn": partial(GCN, hidden=64, dropout=0.6),
     "mlp": partial(MLP, hidden=64, dropout=0.6),
@@ -326,9 +334,9 @@ def _path(folder: str | os.PathLike, name: str, model: str) -> Path:
 def _require_known(name: str, models: list[str]) -> None:
     if name not in EXPERIMENTS:
         raise ValueError(f"unknown data set {name!r}; use {', '.join(EXPERIMENTS)}")
-    unknown = [model for model in models if model not in MODELS]
-    if unknown or not models:
-        raise ValueError(f"models must be some of {', '.join(MODELS)}; got {models}")
+    known = EXPERIMENTS[name].models
+    if not models or any(model not in known for model in models):
+        raise ValueError(f"models must be some of {', '.join(known)}; got {models}")
 
 
 def _usable_cores() -> int:

@@ -82,7 +82,8 @@ def fit(
 
     A model that has `num_hops` computes in each step what its loss looks at, and no
     more: `graph.receptive_field` of the training and of the validation nodes. Loss and
-    gradient are the same; only dropout draws for fewer numbers.
+    gradient are the same; only dropout draws for fewer numbers. One that has `undecayed`,
+    endings of parameters' names, keeps those out of the L2 penalty.
 
     After each epoch validation loss and accuracy are measured. Training stops when
     neither has reached its best value for `patience` epochs; parameters are kept
@@ -118,7 +119,7 @@ def fit(
     from tqdm import tqdm
 
     optimizer = torch.optim.Adam(
-        model.parameters(), lr=lr, weight_decay=weight_decay, fused=True
+        _groups(model), lr=lr, weight_decay=weight_decay, fused=True
     )
     train_part = _needed(model, graph, "train_mask")
     val_part = _needed(model, graph, "val_mask")
@@ -164,6 +165,16 @@ def fit(
             model.load_state_dict(best_parameters)
         model.eval()
     return history
+
+
+def _groups(model: nn.Module) -> list[dict]:
+    """The model's parameters; those it names `undecayed` in a group without decay."""
+    endings = getattr(model, "undecayed", ())
+    decayed, spared = [], []
+    for name, parameter in model.named_parameters():
+        (spared if name.endswith(endings) else decayed).append(parameter)
+    groups = [{"params": decayed}, {"params": spared, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
 
 
 def _needed(model: nn.Module, graph: GraphData, name: str) -> GraphData:

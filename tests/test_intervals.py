@@ -1,4 +1,4 @@
-"""Standard errors and intervals against closed forms, coverage and the text's figures."""
+"""Standard errors and intervals against closed forms, coverage and known figures."""
 
 import math
 
