@@ -8,7 +8,9 @@ import pickle
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -35,8 +37,10 @@ def assert_is(tissues: Tissues, made: dict):
     scaler = StandardScaler().fit(made["train_feats.npy"].astype("f8"))
     parts = {"train": tissues.train, "valid": tissues.val, "test": tissues.test}
     for split, graphs in parts.items():
-        whole = nx.node_link_graph(made[f"{split}_graph.json"], edges="links")
         nodes = [node["id"] for node in made[f"{split}_graph.json"]["nodes"]]
+        links = made[f"{split}_graph.json"]["links"]
+        whole = nx.Graph((link["source"], link["target"]) for link in links)
+        whole.add_nodes_from(nodes)
         graph_id = made[f"{split}_graph_id.npy"]
         x = scaler.transform(made[f"{split}_feats.npy"].astype("f8"))
         ids = np.unique(graph_id)
@@ -127,6 +131,60 @@ def test_graphs_without_links_and_a_constant_feature(tmp_path, made):
     tissues = read_ppi(small_ppi.pack(tmp_path / "a.zip", made))
     assert_is(tissues, made)
     assert all(bool((graph.x[:, 3] == 0).all()) for graph in tissues.graphs)
+
+
+def test_graphs_that_interleave_and_have_no_link(path, made):
+    ids = np.arange(4)[::-1].repeat(2)[[0, 2, 4, 6, 1, 3, 5, 7]] - 2  # 1 0 -1 -2, twice
+    made["valid_graph_id.npy"] = 30 + ids
+    made["valid_graph.json"] = {
+        "nodes": [{"id": f"n{k}"} for k in range(8)],
+        "links": [{"source": "n4", "target": "n0"}, {"source": "n3", "target": "n7"}],
+    }
+    for kind in ("feats", "labels"):
+        made[f"valid_{kind}.npy"] = made[f"valid_{kind}.npy"][:8]
+    tissues = read_ppi(small_ppi.pack(path, made))
+    assert_is(tissues, made)
+    assert [graph.num_edges for graph in tissues.val] == [2, 0, 0, 2]
+
+
+class Counting(np.ndarray):
+    """An array that counts how many numbers are calculated with, also in its parts."""
+
+    calculated = 0
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+        plain = [np.asarray(i) if isinstance(i, Counting) else i for i in inputs]
+        Counting.calculated += max(np.size(i) for i in plain)
+        if out is not None:
+            options["out"] = tuple(np.asarray(o) for o in out)
+        found = getattr(ufunc, method)(*plain, **options)
+        return found.view(Counting) if isinstance(found, np.ndarray) else found
+
+
+def test_each_node_is_looked_at_once_however_many_graphs_there_are(monkeypatch):
+    def unique(array, unique=np.unique, **options):
+        found = unique(array, **options)
+        if isinstance(found, tuple):
+            return tuple(part.view(Counting) for part in found)
+        return found
+
+    monkeypatch.setattr(np, "unique", unique)  # which forgets the kind of its input
+    monkeypatch.setattr(ppi, "GraphData", lambda **fields: fields)
+    n, counted = 2000, {}
+    for graphs in (1, n):
+        graph_id = (np.arange(n) % graphs).view(Counting)
+        split = ppi._Split(
+            "train",
+            feats=np.zeros((n, 1), "f4"),
+            labels=np.zeros((n, 1), "f4"),
+            graph_id=graph_id,
+            ends=np.zeros((0, 2), dtype=np.int64),
+        )
+        Counting.calculated = 0
+        assert len(split.graphs()) == graphs
+        counted[graphs] = Counting.calculated
+    assert 0 < counted[n] < 10 * n
+    assert counted[1] < 10 * n
 
 
 # Files that cannot be read
@@ -259,16 +317,73 @@ def patch_directory(path: Path, name: str, at: int, form: str, value: int) -> No
     path.write_bytes(content)
 
 
-def test_a_zip_bomb(path):
-    small_ppi.write(path)
-    patch_directory(path, "train_labels.npy", 24, "<L", 2**30 + 1)
-    refused(path, "train_labels.npy would unpack to 1,073,741,825 bytes", "not trust")
+def zeros(path: Path, size: int, names=ppi._MEMBERS) -> Path:
+    """A small file whose members of these names each unpack to `size` zeros."""
+    small_ppi.pack(path, dict.fromkeys(names, bytes(size)))
+    assert path.stat().st_size < len(names) * size / 500
+    return path
+
+
+@contextmanager
+def peak_below(limit: int):
+    """What is done inside holds less than `limit` bytes at a time."""
+    tracemalloc.start()
+    try:
+        yield
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < limit
+
+
+def test_a_zip_bomb(path, made, monkeypatch):
+    small_ppi.pack(path, made)
+    monkeypatch.setattr(zipfile.ZipFile, "open", None)  # nothing is unpacked
+    patch_directory(path, "train_labels.npy", 24, "<L", 2**29)
+    refused(path, "would unpack to 536,", "more than 536,870,912 are", "not trust")
+
+
+def test_a_zip_bomb_in_twelve_pieces(path, monkeypatch):
+    zeros(path, 2**20)
+    monkeypatch.setattr(ppi, "MAX_BYTES", 12 * 2**20 - 1)
+    with peak_below(2**20):
+        refused(path, "would unpack to 12,582,912 bytes; more than 12,582,911 are")
+
+
+def test_what_is_within_the_bound_is_unpacked_one_by_one(path):
+    """The memory is that of one member, not of all twelve."""
+    zeros(path, 2**22)
+    with peak_below(4 * 2**22):
+        refused(path, "train_graph.json is not JSON")
 
 
 def test_a_zip_bomb_that_lies_about_its_size(path, made):
-    small_ppi.pack(path, made | {"train_labels.npy": bytes(2**24)})
+    small_ppi.pack(path, made | {"train_labels.npy": bytes(2**26)})
     patch_directory(path, "train_labels.npy", 24, "<L", 100)
-    refused(path, "train_labels.npy cannot be unpacked")
+    with peak_below(2**24):
+        refused(path, "train_labels.npy cannot be unpacked")
+
+
+def test_a_list_that_would_take_far_more_than_its_text(path, made, monkeypatch):
+    monkeypatch.setattr(ppi, "MAX_ENTRIES", 10**5)
+    many = b'{"nodes": [' + b"[]," * 10**6 + b'0], "links": []}'
+    small_ppi.pack(path, made | {"train_graph.json": many})
+    with peak_below(10**7):  # the lists alone would take six times as much
+        refused(path, "train_graph.json holds 1,000,001 entries; more than 100,000 are")
+
+
+@pytest.mark.parametrize("name", ["train_graph.json", "\0../evil", "..\0"])
+def test_a_name_with_a_nul(path, made, name):
+    """`zipfile` ends the name there, as others may, so what it is depends on them."""
+    hidden = "train_graph.json\0.exe" if name in made else name
+    shown = hidden.replace("\0", "@")
+    small_ppi.pack(path, {shown if k == name else k: v for k, v in made.items()})
+    if name not in made:
+        small_ppi.pack(path, made | {shown: b"evil"})
+    content = path.read_bytes()
+    assert content.count(shown.encode()) == 2
+    path.write_bytes(content.replace(shown.encode(), hidden.encode()))
+    refused(path, "with a NUL character; nothing was read", "Do not trust this file")
 
 
 def test_an_encrypted_member(path):
