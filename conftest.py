@@ -7,6 +7,7 @@ metadata holds for tests, and to compare nothing that only tells of the machine.
 
 import os
 
+import pytest
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell
 
@@ -22,6 +23,21 @@ def pytest_configure(config):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
 
     RunningKernel.execute_cell_input = execute_as_a_notebook_does
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With `pytest -n`, a file's tests go to one worker, in the order of the files.
+
+    The cells of a notebook need one kernel; and the notebooks, which take longest and
+    come first, would go last if xdist sorted the files by their numbers of tests.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    if config.option.dist == "each":
+        return None
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
 
 
 def execute_as_a_notebook_does(kernel, source, allow_stdin=None):

@@ -281,8 +281,9 @@ def test_a_page_may_declare_its_stand_in(tree):
     assert stored.metadata.gat_course.data == ["synthetic stand-in for PPI"]
 
 
-def run_pytest(tree: Path) -> str:
+def run_pytest(tree: Path, *options: str) -> str:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "book"]
+    command += options
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command, cwd=tree, env=environment, capture_output=True, text=True
@@ -312,6 +313,25 @@ def test_pytest_shrinks_and_compares_cells(tree):
     nbformat.write(nb, path)
     printed = run_pytest(tree)
     assert "7 passed" in printed and "failed" not in printed, printed
+
+
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadgroup", "loadfile"])
+def test_a_notebooks_cells_share_a_kernel_under_xdist(tree, dist):
+    store(tree, "a = 1", *["a += 1"] * 5, "assert a == 6")
+    printed = run_pytest(tree, "-n", "2", "--dist", dist)
+    assert "7 passed" in printed and "failed" not in printed, printed
+
+
+def test_xdist_takes_the_files_in_their_order(tree):
+    """The one with fewer cells, the book's longest, may come first."""
+    path = store(tree, "1;", "2;")
+    shutil.copy(path, tree / "book" / "two.ipynb")
+    store(tree, "1;")
+    toc = "root: book/intro\nparts: [{chapters: [{file: book/one}, {file: book/two}]}]"
+    (tree / "_toc.yml").write_text(toc)
+    printed = run_pytest(tree, "-n", "1", "-vv")
+    ran = re.findall(r"PASSED book/(\w+)", printed)
+    assert ran == ["one", "two", "two"], printed
 
 
 # ------------------------------------------------ pictures
