@@ -7,6 +7,7 @@ import math
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scripted import Scripted
@@ -23,6 +24,8 @@ from gat_course import (
     fit,
     run_seeds,
     runs,
+    synthetic_tissues,
+    training,
 )
 from gat_course.runs import Run, Runs
 
@@ -106,6 +109,53 @@ def test_early_stopping_is_the_papers_rule(script, epochs, best):
     assert history.best_epoch == kept
     assert model.marker.item() == kept  # the weights of that epoch are back
     assert (history.epochs, kept) == (epochs, best)
+
+
+def published_rule(curve, patience):
+    """Epoch that is kept and number of epochs, as the paper's published loop has it."""
+    best_loss, best_accuracy, without, kept = math.inf, 0.0, 0, None
+    for epoch, (loss, accuracy) in enumerate(curve):
+        if accuracy >= best_accuracy or loss <= best_loss:
+            if accuracy >= best_accuracy and loss <= best_loss:
+                kept = epoch
+            best_accuracy = max(accuracy, best_accuracy)
+            best_loss = min(loss, best_loss)
+            without = 0
+        else:
+            without += 1
+            if without == patience:
+                break
+    return kept, epoch + 1
+
+
+def test_early_stopping_is_the_published_loop_on_random_curves(monkeypatch):
+    rng = np.random.default_rng(0)
+    epochs = set()
+    for _ in range(300):
+        length, levels = int(rng.integers(1, 20)), int(rng.integers(2, 9))
+        losses, accuracies = rng.integers(levels, size=(2, length))  # ties abound
+        # Some curves improve for long, so that one of the two can do so alone.
+        losses = losses - rng.choice([0, 1]) * np.arange(length) // 2
+        curve = [*zip((losses / 4).tolist(), (accuracies * 5.0).tolist(), strict=True)]
+        patience = int(rng.integers(1, 8))
+        told = iter(curve)
+        monkeypatch.setattr(
+            training, "evaluate", lambda *_, told=told: training.Evaluation(*next(told))
+        )
+        model = Classes([(1, 1.0)])
+        history = fit(
+            model,
+            scripted_graph(),
+            lr=0.0,
+            patience=patience,
+            max_epochs=length,
+            progress=False,
+        )
+        expected = published_rule(curve, patience)
+        assert (history.best_epoch, history.epochs) == expected, (curve, patience)
+        assert model.marker.item() == expected[0]
+        epochs.add(expected[1] < length)
+    assert epochs == {True, False}  # some stop early, some do not
 
 
 def test_without_patience_all_epochs_run_and_the_last_weights_stay():
@@ -250,20 +300,64 @@ def test_fit_leaves_the_model_ready_to_predict():
     assert torch.equal(model(graph, graph.x), model(graph, graph.x))
 
 
-@pytest.mark.parametrize("mask", [torch.ones(40).long(), torch.ones(3).bool()])
-def test_evaluate_refuses_a_mask_that_is_none(mask):
-    with pytest.raises(ValueError, match=r"mask must be a bool vector \[40\]"):
+MASK = torch.arange(40) % 3 == 0
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, pd.Series])
+def test_a_mask_may_be_what_people_have(kind):
+    graph, model = two_clusters(), GCN(8, 2)
+    expected = evaluate(model, graph, MASK)
+    assert evaluate(model, graph, kind(MASK.tolist())) == expected
+    array = MASK.numpy().copy()
+    array.flags.writeable = False  # as pandas may hand it over
+    assert evaluate(model, graph, array) == expected
+    assert evaluate(model, graph, MASK.unsqueeze(1)) == expected
+
+
+@pytest.mark.parametrize(
+    ("mask", "found", "advice"),
+    [
+        (torch.ones(40).long(), "torch.int64 [40]", "one by mask == 1"),
+        (torch.ones(40), "torch.float32 [40]", "one by mask == 1"),
+        ([1, 0] * 20, "list", "one by mask == 1"),
+        ([0, 5, 39], "list", "torch.isin(torch.arange(N), "),
+        (np.array([0, 5, 39]), "ndarray", "torch.isin(torch.arange(N), "),
+        (torch.arange(40), "torch.int64 [40]", "torch.isin(torch.arange(N), "),
+        (
+            torch.ones(40, 10).bool(),
+            "torch.bool [40, 10]",
+            "It holds 10 splits; choose",
+        ),
+        (torch.ones(3).bool(), "torch.bool [3]", "of each node whether it counts"),
+        (["a", "b"], "list", "of each node whether it counts"),
+        ([[True], [True, False]], "list", "of each node whether it counts"),
+        (True, "bool", "of each node whether it counts"),
+        ([], "list", "of each node whether it counts"),
+    ],
+)
+def test_evaluate_refuses_a_mask_that_is_none(mask, found, advice):
+    with pytest.raises(ValueError) as error:
         evaluate(GCN(8, 2), two_clusters(), mask)
+    message = str(error.value)
+    assert f"mask must be a bool vector [40], got {found}. " in message
+    assert advice in message
+
+
+def test_evaluate_refuses_a_mask_that_selects_no_node():
+    for mask in (None, [False] * 40, torch.zeros(40).bool()):
+        with pytest.raises(ValueError, match="mask of clusters selects no node"):
+            evaluate(GCN(8, 2), two_clusters(), mask)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"y": torch.full((40,), -1)}, "must be classes 0, 1, …"),
-        ({"y": torch.zeros(40)}, "must be classes 0, 1, …"),
-        ({"x": None}, "clusters has no x"),
+        ({"y": torch.zeros(40)}, r"must be classes 0, 1, ….*float32.*by y.long\(\)"),
+        ({"x": None}, "clusters has no x.*build the graph with x=…"),
         ({"y": None}, "clusters has no y"),
-        ({"y": torch.zeros(40, 3)}, "one class per node"),
+        ({"y": torch.zeros(40, 1)}, r"one class per node.*y=y\[:, 0\].long"),
+        ({"y": torch.zeros(40, 3)}, r"one class per node.*y=y.argmax.*fit_graphs"),
         ({"train_mask": None}, "train_mask of clusters selects no node"),
         ({"val_mask": torch.zeros(40, dtype=torch.bool)}, "val_mask of clusters"),
     ],
@@ -271,6 +365,163 @@ def test_evaluate_refuses_a_mask_that_is_none(mask):
 def test_fit_refuses_a_graph_it_cannot_train_on(changes, message):
     with pytest.raises(ValueError, match=message):
         fit(GCN(8, 2), two_clusters(**changes), progress=False)
+
+
+def refused(model, graph, *parts, error=ValueError):
+    """`fit` raises with a message of these parts, before anything has been changed."""
+    before = copy.deepcopy(model.state_dict())
+    for training_mode in (True, False):
+        model.train(training_mode)
+        with pytest.raises(error) as raised:
+            fit(model, graph, progress=False)
+        for part in parts:
+            assert part in str(raised.value)
+        assert model.training is training_mode
+        for name, value in model.state_dict().items():
+            assert value.is_meta or torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize("part", ["train_mask", "val_mask", "test_mask"])
+@pytest.mark.parametrize("make", [GAT, GCN, MLP, partial(GAT, layer=UniformGATLayer)])
+def test_labels_without_an_output_are_refused_before_training(make, part):
+    graph = two_clusters()
+    y = graph.y.clone()
+    y[getattr(graph, part).nonzero()[0]] = 4
+    graph, model = two_clusters(y=y), make(8, 4)
+    refused(
+        model,
+        graph,
+        f"y of clusters holds class 4 at nodes of {part}",
+        "returns 4 logits",
+        "for classes 0 to 3",
+        "num_classes = 5",
+    )
+    with pytest.raises(ValueError, match="class 4 at nodes of mask.*num_classes = 5"):
+        evaluate(model, graph, getattr(graph, part))
+    assert fit(make(8, 5), graph, max_epochs=1, progress=False).epochs == 1
+
+
+def test_nodes_outside_the_masks_need_no_class():
+    graph = two_clusters()
+    y = torch.where(graph.test_mask, 9, graph.y)
+    y[-1] = -1
+    graph = two_clusters(y=y, test_mask=None)
+    assert fit(GCN(8, 2), graph, max_epochs=1, progress=False).epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda out: out[:, 0], "[40]"),
+        (lambda out: out.unsqueeze(1), "[40, 1, 2]"),
+        (lambda out: out[:-1], "[39, 2]"),
+        (lambda out: (out, out), "a tuple"),
+        (lambda out: None, "a NoneType"),
+        (lambda out: out.numpy(force=True), "a ndarray"),
+    ],
+)
+def test_what_is_no_row_of_logits_for_each_node_is_refused(change, found):
+    class Odd(GCN):
+        num_hops = None
+
+        def forward(self, graph, x):
+            return change(super().forward(graph, x))
+
+    graph, model = two_clusters(), Odd(8, 2)
+    message = (
+        "Odd must return logits [40, C], one row for each node",
+        f"returns {found}",
+    )
+    refused(model, graph, *message)
+    with pytest.raises(ValueError, match="must return logits"):
+        evaluate(model, graph, graph.test_mask)
+
+
+def test_a_frozen_model_is_refused():
+    frozen = GAT(8, 2).requires_grad_(False)
+    refused(
+        frozen, two_clusters(), "no parameter of GAT requires a gradient", "unfreez"
+    )
+    frozen.layer2.requires_grad_(True)
+    before = frozen.layer1.weight.clone()
+    fit(frozen, two_clusters(), max_epochs=2, progress=False)
+    assert torch.equal(frozen.layer1.weight, before)
+
+
+def test_logits_without_a_gradient_are_refused():
+    class Detached(GCN):
+        def forward(self, graph, x):
+            return super().forward(graph, x).detach()
+
+    with pytest.raises(ValueError, match=r"no gradient reaches .* Detached: .*detach"):
+        fit(Detached(8, 2), two_clusters(), progress=False)
+    with torch.no_grad(), pytest.raises(ValueError, match=r"under torch.no_grad\(\)"):
+        fit(GCN(8, 2), two_clusters(), progress=False)
+
+
+@pytest.mark.parametrize("make", [GAT, GCN, MLP])
+def test_model_and_graph_on_different_devices_are_refused(make):
+    graph, model = two_clusters(), make(8, 2).to("meta")
+    message = 'is on meta, the graph on cpu: move them together, graph = graph.to("meta'
+    refused(model, graph, message, 'model.to("cpu")')
+    with pytest.raises(ValueError, match="the model is on meta, the graph on cpu"):
+        evaluate(model, graph, graph.test_mask)
+
+
+class OwnModel(nn.Module):
+    """What a reader may bring: without a check of its own."""
+
+    def __init__(self, *sizes):
+        super().__init__()
+        self.linear = nn.Linear(*sizes)
+
+    def forward(self, graph, x):
+        return self.linear(x)
+
+
+@pytest.mark.parametrize("make", [GAT, GCN, MLP, OwnModel])
+def test_features_of_another_kind_than_the_parameters_are_refused(make):
+    graph = two_clusters()
+    double = dataclasses.replace(graph, x=graph.x.double())
+    kinds = "float64", "float32", "build the graph with x"
+    refused(make(8, 2), double, *kinds, error=(TypeError, ValueError))
+    assert fit(make(8, 2).double(), double, max_epochs=1, progress=False).epochs == 1
+
+
+def test_an_error_of_the_readers_own_model_comes_through():
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        fit(OwnModel(7, 2), two_clusters(), progress=False)
+
+
+def test_several_graphs_are_sent_to_fit_graphs():
+    model = MLP(50, 121)
+    refused(model, synthetic_tissues(), "not on Tissues", "fit_graphs", error=TypeError)
+
+
+def test_whatever_a_module_keeps_in_its_state_comes_back():
+    class Keeps(Classes):
+        """Keeps a list, as modules may, and a buffer that deepcopy refuses."""
+
+        def __init__(self, script):
+            super().__init__(script)
+            self.register_buffer("csr", torch.eye(2).to_sparse_csr())
+            self.seen = []
+
+        def forward(self, graph, x):
+            if self.training:
+                self.seen.append(self.calls)
+            return super().forward(graph, x)
+
+        def get_extra_state(self):
+            return {"seen": self.seen}
+
+        def set_extra_state(self, state):
+            self.seen = state["seen"]
+
+    model = Keeps([(1, 1.0), (1, 0.5), *[(1, 0.1)] * 9])
+    history = fit(model, scripted_graph(), lr=0.0, patience=3, progress=False)
+    assert history.best_epoch == 0 and history.epochs == 4
+    assert model.marker.item() == 0 and model.seen == [0]
 
 
 @pytest.mark.parametrize("options", [{"max_epochs": 0}, {"patience": 0}])
