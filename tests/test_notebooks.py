@@ -5,6 +5,7 @@ themselves: see conftest.py at the top.
 """
 
 import base64
+import importlib.util
 import io
 import os
 import re
@@ -12,12 +13,14 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
 import pytest
-from IPython.utils.text import DollarFormatter
+from IPython.core.inputtransformer2 import TransformerManager
 from PIL import Image
 
 from tools import notebooks
@@ -46,6 +49,55 @@ def test_every_notebook_of_the_book_is_listed():
     assert sorted(here) == sorted(PATHS)
 
 
+# ------------------------------------------------ what nbconvert makes of them
+
+
+@pytest.fixture(scope="module")
+def exporters():
+    return pytest.importorskip("nbconvert.exporters", reason="nbconvert is missing")
+
+
+@every_notebook
+def test_as_a_script_it_compiles_and_keeps_its_prose(path, exporters):
+    nb = notebooks.read(path)
+    script, resources = exporters.ScriptExporter().from_notebook_node(nb)
+    assert resources["output_extension"] == ".py"
+    compile(script, path.name, "exec")
+    lines = {line.rstrip() for line in script.splitlines()}
+    prose = [c.source for c in nb.cells if c.cell_type == "markdown"]
+    said = {f"# {line}".rstrip() for text in prose for line in text.splitlines()}
+    assert said - lines == set()
+
+
+class Images(HTMLParser):
+    """Collects the alternative texts of a page's images."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.texts = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "img":
+            self.texts.append(dict(attributes).get("alt"))
+
+
+@every_notebook
+def test_as_a_page_its_figures_are_described(path, exporters):
+    """By the template `classic`; nbconvert's other templates read no such text."""
+    nb = notebooks.read(path)
+    page, _ = exporters.HTMLExporter(template_name="classic").from_notebook_node(nb)
+    described = [
+        cell.metadata.mystnb.image.alt
+        for cell in nb.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    found = Images(page).texts
+    assert [text for text in found if text in described] == described
+    assert "No description has been provided for this image" not in found
+
+
 # ------------------------------------------------ the checks find what they should
 
 
@@ -53,6 +105,7 @@ def good() -> nbformat.NotebookNode:
     """A notebook without any problem."""
     v4 = nbformat.v4
     png = v4.new_output("display_data", {"image/png": "", "text/plain": "<Figure>"})
+    png.metadata = {"image/png": {"alt": "A curve."}}
     text = v4.new_output("stream", text="2\n")
     course = {"test": "SEEDS = range(2)"}
     figure = {"caption": "Squares.", "name": "fig-squares"}
@@ -74,7 +127,7 @@ def good() -> nbformat.NotebookNode:
         cell.execution_count = count
     metadata = {
         "kernelspec": notebooks.KERNELSPEC,
-        "language_info": notebooks.LANGUAGE,
+        "language_info": dict(notebooks.LANGUAGE),
         "gat_course": {"data": ["Cora"], "seconds": 12.5},
     }
     return v4.new_notebook(cells=cells, metadata=metadata)
@@ -112,7 +165,7 @@ def course(**changes):
         (put(0, source="# Title\n\nText"), "the line after the title must be"),
         (put(1, source="import gat_course"), "first code cell must be"),
         (note(1, tags=[]), "must carry the tag `setup`"),
-        (put(3, source="dgl = import_dgl()"), "gat-course[dgl]"),
+        (put(3, source="dgl = import_dgl()"), "dgl>=2.1"),
         (put(3, execution_count=9), "not run once each, in order: [1, 2, 9, 4]"),
         (put(3, execution_count=None), "in order: [1, 2, None, 4]"),
         (lambda nb: [c.update(id="s") for c in nb.cells], "cells share the id 's'"),
@@ -154,8 +207,14 @@ def course(**changes):
             lambda nb: nb.cells[4].metadata.mystnb.figure.update(name="x"),
             "expected fig-",
         ),
+        (lambda nb: nb.cells[4].outputs[0].update(metadata={}), "run `tidy`"),
+        (
+            lambda nb: nb.cells[4].metadata.mystnb.image.update(alt="Another curve."),
+            "without its alternative text",
+        ),
         (lambda nb: nb.cells[4].outputs.append(nb.cells[4].outputs[0]), "2 figures"),
         (lambda nb: nb.metadata.pop("kernelspec"), "the kernelspec must be"),
+        (lambda nb: nb.metadata.language_info.pop("nbconvert_exporter"), "run `tidy`"),
         (lambda nb: nb.metadata.update(widgets={}), "metadata that no reader uses"),
         (lambda nb: nb.metadata.pop("gat_course"), "run that"),
         (course(data=["synthetic stand-in for Cora"]), "run it on real data"),
@@ -173,6 +232,187 @@ def test_finds(slip, message):
     slip(nb)
     found = notebooks.problems(nb, "book/x", WHERE)
     assert any(message in line for line in found), found
+
+
+# ------------------------------------------------ the setup cell
+
+
+def set_up(
+    monkeypatch, dgl: bool, installed: set[str], python: tuple = (3, 12, 1)
+) -> list[str]:
+    """Run the setup cell as IPython does; returns what it hands to pip."""
+    calls = []
+    magic = SimpleNamespace(run_line_magic=lambda name, line: calls.append(line))
+    find = importlib.util.find_spec
+
+    def find_spec(name):
+        ours = name in ("gat_course", "dgl")
+        return (name in installed or None) if ours else find(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+    monkeypatch.setattr(sys, "version_info", python)
+    source = TransformerManager().transform_cell(notebooks.setup_source(WHERE, dgl))
+    exec(source, {"get_ipython": lambda: magic})
+    return calls
+
+
+COURSE = f"install -q git+{WHERE.repository}"
+WITH_DGL = 'install -q "dgl>=2.1" packaging pandas'
+
+
+@pytest.mark.parametrize(
+    ("dgl", "installed", "expected"),
+    [
+        (False, set(), [COURSE]),
+        (False, {"gat_course"}, []),
+        (True, set(), [COURSE, WITH_DGL]),
+        # Chapter 1 was opened first, which brought the course without DGL.
+        (True, {"gat_course"}, [WITH_DGL]),
+        (True, {"dgl"}, [COURSE]),
+        (True, {"gat_course", "dgl"}, []),
+    ],
+)
+def test_the_setup_cell_installs_what_is_missing(monkeypatch, dgl, installed, expected):
+    assert set_up(monkeypatch, dgl, installed) == expected
+
+
+@pytest.mark.parametrize("python", [(3, 13, 0), (3, 14, 2)])
+@pytest.mark.parametrize("installed", [set(), {"gat_course"}, {"gat_course", "dgl"}])
+def test_the_setup_cell_says_where_dgl_has_no_build(
+    monkeypatch, capsys, python, installed
+):
+    calls = set_up(monkeypatch, True, installed, python)
+    assert calls == [COURSE] * ("gat_course" not in installed)
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1
+    assert "Python 3.13 and later have no DGL" in printed
+    assert notebooks.DGL_CHAPTERS in printed
+    set_up(monkeypatch, False, installed, python)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_setup_cell_names_the_chapters_that_use_dgl():
+    using = [path for path in PATHS if notebooks.uses_dgl(notebooks.read(path))]
+    chapters = [str(int(path.stem[:2])) for path in using if path.parent.name == "book"]
+    assert notebooks.DGL_CHAPTERS == f"chapters {' and '.join(chapters)}"
+
+
+# ------------------------------------------------ the stated times
+
+
+def reading(*cells: nbformat.NotebookNode) -> float:
+    return notebooks._reading_time(nbformat.v4.new_notebook(cells=list(cells)))
+
+
+def text(source: str) -> nbformat.NotebookNode:
+    return nbformat.v4.new_markdown_cell(source)
+
+
+def code(source: str, *tags: str, **fields) -> nbformat.NotebookNode:
+    cell = nbformat.v4.new_code_cell(source, **fields)
+    cell.metadata.tags = list(tags)
+    return cell
+
+
+WORD = reading(text("word"))
+
+
+def test_a_reader_takes_180_words_12_lines_or_3_figures_a_minute():
+    figure = nbformat.v4.new_output("display_data", {"image/png": ""})
+    assert reading(text("word " * 180)) == pytest.approx(1)
+    assert reading(code("x = 1\n\n" * 12)) == pytest.approx(1)
+    assert reading(code("", outputs=[figure] * 3)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("## Two words\n\n- and, *three* more — here", 6),
+        ("| head | value |\n|---|--:|\n| one | 1.5 |", 4),
+        ("See [two words](https://example.org/a/b), <b>bold</b>.", 4),
+        ("<!-- unseen by readers -->seen", 1),
+        ("Call `softmax(scores, dim = 1)` now", 3),
+        ("With $i < j$ or $k > l$ we", 3 + 2 * 2),
+        ("$$a_{ij} = \\frac{x}{y}\n\\tag{1}$$", 30),
+        ("$$a$$\n\nand\n\n$$b$$", 61),
+    ],
+)
+def test_words_of_prose_are_counted_as_a_reader_meets_them(source, words):
+    assert reading(text(source)) == pytest.approx(words * WORD)
+
+
+def test_code_within_prose_is_code_and_hidden_code_is_not_read():
+    fenced = "In other code:\n\n```python\nx = 1\ny = 2\n```\n\nand on"
+    assert reading(text(fenced)) == pytest.approx(5 * WORD + reading(code("x\ny")))
+    for tag in ("setup", "hide-input", "hide-cell"):
+        assert reading(code("x = 1\n" * 20, tag)) == 0
+    assert reading(code("x = 1\n", "hide-output", "parameters")) > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "minutes"), [(90, 5), (900, 5), (180 * 12, 10), (180 * 13, 15)]
+)
+def test_reading_times_are_rounded_to_five_minutes(words, minutes):
+    nb = nbformat.v4.new_notebook(cells=[text("word " * words)])
+    assert notebooks.reading_minutes(nb) == minutes
+
+
+def opened(said: str, seconds: float = 12.5) -> nbformat.NotebookNode:
+    """A chapter of some 20 minutes whose opening states times."""
+    nb = good()
+    nb.cells[0].source = f"# 1 Title\n\n{notebooks.colab_link('book/01-x', WHERE)}\n\n"
+    nb.cells[0].source += f"**Time:** {said} on two cores. **Builds on:** nothing."
+    nb.cells.append(text("word " * 180 * 19))
+    nb.metadata.gat_course.seconds = seconds
+    return nb
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds", "message"),
+    [
+        ("20 minutes to read, under a minute to run", 12.5, None),
+        ("15 minutes to read, under a minute to run", 12.5, None),
+        ("10 minutes to read, under a minute to run", 12.5, "measured are 20"),
+        ("30 minutes to read, under a minute to run", 12.5, "measured are 20"),
+        ("20 minutes to read, under a minute to run", 80, None),
+        ("20 minutes to read, under a minute to run", 100, "measured are 100 s"),
+        ("20 minutes to read, about two minutes to run", 37, "measured are 37 s"),
+        ("20 minutes to read, two to three minutes to run", 145.7, None),
+        ("20 minutes to read, a while to run", 12.5, "expected one of"),
+        ("20 minutes", 12.5, "must state its times"),
+    ],
+)
+def test_a_chapters_times_are_checked(said, seconds, message):
+    found = notebooks.problems(opened(said, seconds), "book/01-x", WHERE)
+    assert message in found[0] if message else found == []
+
+
+def test_pages_beside_the_chapters_state_no_times():
+    for page in ("book/solutions/01-x", "book/reproduction"):
+        assert notebooks._time_problems(good(), page) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds", "told"),
+    [
+        ("99 minutes to read, under a minute to run", 3.5, "under a minute"),
+        ("5 minutes to read, about two minutes to run", 37.5, "under a minute"),
+        (
+            "5 minutes to read, two to three minutes to run",
+            145.7,
+            "two to three minutes",
+        ),
+        ("5 minutes to read, under a minute to run", 145.7, "two to three minutes"),
+        ("5 minutes to read, about two minutes to run", 106.5, "about two minutes"),
+    ],
+)
+def test_the_measured_times_are_written_and_pass(said, seconds, told):
+    nb = opened(said, seconds)
+    notebooks.write_times(nb)
+    line = nb.cells[0].source.splitlines()[-1]
+    end = "to run on two cores. **Builds on:** nothing."
+    assert line == f"**Time:** 20 minutes to read, {told} {end}"
+    assert notebooks.problems(nb, "book/01-x", WHERE) == []
 
 
 # ------------------------------------------------ running, in a small copy of the tree
@@ -231,12 +471,7 @@ def test_execute_stores_outputs_that_pass_the_check(tree):
 def test_execute_installs_dgl_where_a_cell_imports_it(tree):
     path = store(tree, "def import_dgl():\n    pass", "import_dgl()")
     assert tool(tree, "execute").returncode == 0
-    setup = notebooks.read(path).cells[1].source
-    assert '%pip install -q "gat-course[dgl] @ {course}"' in setup
-    # IPython fills in the name before it calls pip.
-    line = re.search(r"%pip (.*)", setup)[1]
-    filled = DollarFormatter().vformat(line, (), {"course": "git+https://x.org/c"})
-    assert filled == 'install -q "gat-course[dgl] @ git+https://x.org/c"'
+    assert '"dgl>=2.1"' in notebooks.read(path).cells[1].source
 
 
 def test_execute_keeps_the_file_where_a_cell_fails(tree):
@@ -247,6 +482,33 @@ def test_execute_keeps_the_file_where_a_cell_fails(tree):
     assert "ZeroDivisionError" in done.stderr and "1 / 0" in done.stderr
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == ["one.ipynb"]
+
+
+def test_tidy_brings_what_surrounds_the_cells_into_form_and_runs_nothing(tree):
+    figure = {"caption": "Squares.", "name": "fig-squares"}
+    path = store(
+        tree,
+        "1 / 0",
+        collapsed=True,
+        mystnb={"figure": figure, "image": {"alt": "Squares."}},
+    )
+    nb = notebooks.read(path)
+    nb.metadata = {"gat_course": {"data": [], "seconds": 1.0}, "widgets": {}}
+    output = nbformat.v4.new_output("display_data", {"image/png": "stored"})
+    nb.cells[1].update(outputs=[output], execution_count=2)
+    nb.cells[0].source += "\n\n**Time:** 90 minutes to read, under a minute to run."
+    nbformat.write(nb, path)
+    tool(tree, "tidy")
+    nb = notebooks.read(path)
+    setup, cell = nb.cells[1:]
+    setup.execution_count = 1  # as it is where the notebook was run before
+    assert notebooks.problems(nb, "book/one", WHERE) == []
+    assert cell.outputs[0].data == {"image/png": "stored"}
+    assert cell.outputs[0].metadata == {"image/png": {"alt": "Squares."}}
+    assert "**Time:** 5 minutes to read" in nb.cells[0].source
+    before = path.read_bytes()
+    tool(tree, "tidy")
+    assert path.read_bytes() == before
 
 
 def test_execute_refuses_a_stand_in_for_real_data(tree):

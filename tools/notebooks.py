@@ -1,6 +1,7 @@
 """Run, check and address the course's notebooks: `make notebooks`, `make check`.
 
     python tools/notebooks.py execute [FILE ...]   run, store outputs on real data
+    python tools/notebooks.py tidy [FILE ...]      header, times, metadata; runs nothing
     python tools/notebooks.py check [FILE ...]     the conventions of CONTRIBUTING.md
     python tools/notebooks.py address              spread the address in _config.yml
 
@@ -12,6 +13,7 @@ import ast
 import base64
 import io
 import json
+import math
 import os
 import re
 import signal
@@ -29,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STAND_IN = "synthetic stand-in"  # in the name of every graph that replaces real data
 MAX_SECONDS = 240  # a notebook's run on two cores
 MAX_LINES, MAX_COLUMNS = 30, 79
+DGL_CHAPTERS = "chapters 3 and 9"  # those that use DGL
 TAGS = {
     "setup",
     "parameters",
@@ -43,6 +46,7 @@ LANGUAGE = {
     "file_extension": ".py",
     "mimetype": "text/x-python",
     "name": "python",
+    "nbconvert_exporter": "python",  # `nbconvert --to script` writes Python by it
     "pygments_lexer": "ipython3",
 }
 
@@ -119,18 +123,20 @@ def colab_link(page: str, where: Address) -> str:
 
 def setup_source(where: Address, dgl: bool = False) -> str:
     """The first code cell of every notebook; with DGL for those that use it."""
-    if dgl:
-        return f"""\
-from importlib.util import find_spec
-
-if find_spec("gat_course") is None:  # on Colab: adds the course and DGL
-    course = "git+{where.repository}"
-    %pip install -q "gat-course[dgl] @ {{course}}\""""
-    return f"""\
+    source = f"""\
 from importlib.util import find_spec
 
 if find_spec("gat_course") is None:  # on Colab: adds the course, keeps torch
     %pip install -q git+{where.repository}"""
+    if not dgl:
+        return source
+    return f"""\
+import sys
+{source}
+if sys.version_info >= (3, 13):
+    print("Python 3.13 and later have no DGL, which {DGL_CHAPTERS} need")
+elif find_spec("dgl") is None:  # this chapter needs DGL too
+    %pip install -q "dgl>=2.1" packaging pandas"""
 
 
 def uses_dgl(nb: NotebookNode) -> bool:
@@ -188,6 +194,88 @@ def write_address(root: Path = ROOT) -> list[Path]:
     return changed
 
 
+# ---------------------------------------------------------------- the stated times
+
+WORDS_A_MINUTE, LINES_A_MINUTE, FIGURES_A_MINUTE = 180, 12, 3
+EQUATION, FORMULA = " word" * 30, " word" * 2  # what they take, in words
+STEP = 5  # minutes; reading times are rounded to it
+TIMES = re.compile(r"\*\*Time:\*\* (\d+) minutes to read, (.+?) to run\b")
+RUN_TIMES = {  # what may be said of a run, and the seconds that it stands for
+    "under a minute": (0, 60),
+    "about a minute": (40, 80),
+    "under two minutes": (60, 120),
+    "about two minutes": (100, 140),
+    "two to three minutes": (120, 180),
+    "about three minutes": (160, 200),
+    "three to four minutes": (180, 240),
+}
+
+
+def reading_minutes(nb: NotebookNode) -> int:
+    """How long a notebook takes to read, in minutes, rounded to `STEP`."""
+    return STEP * max(1, round(_reading_time(nb) / STEP))
+
+
+def _reading_time(nb: NotebookNode) -> float:
+    """Minutes for the prose, for the code that is shown and for the figures."""
+    prose, lines, figures = "", 0, 0
+    for cell in nb.cells:
+        if cell.cell_type == "markdown":
+            text, fenced = _prose(cell.source)
+            prose += text + " "
+        elif {"setup", "hide-input", "hide-cell"}.isdisjoint(
+            cell.metadata.get("tags", [])
+        ):
+            fenced = cell.source
+        else:
+            fenced = ""
+        lines += sum(bool(line.strip()) for line in fenced.splitlines())
+        figures += sum(
+            "image/png" in o.get("data", {}) for o in cell.get("outputs", [])
+        )
+    words = sum(bool(re.search(r"\w", word)) for word in prose.split())
+    return words / WORDS_A_MINUTE + lines / LINES_A_MINUTE + figures / FIGURES_A_MINUTE
+
+
+def _prose(source: str) -> tuple[str, str]:
+    """A Markdown cell's words and its fenced code.
+
+    An equation of its own takes as long as `EQUATION`, a formula within a line as
+    `FORMULA`, a piece of code within a line as one word.
+    """
+    fence = re.compile(r"(?ms)^\s*(```+|~~~+).*?\n(.*?)^\s*\1\s*$")
+    code = "\n".join(match[2] for match in fence.finditer(source))
+    text = fence.sub(" ", source)
+    text = re.sub(r"`[^`]+`", "word", text)
+    text = re.sub(r"(?s)\$\$.+?\$\$", EQUATION, text)
+    text = re.sub(r"\$[^$]+\$", FORMULA, text)
+    text = re.sub(r"(?s)<!--.*?-->|<[^>\n]+>", " ", text)
+    text = re.sub(r"\]\([^)]*\)", "]", text)  # a link's target is not read
+    return text.replace("|", " "), code
+
+
+def write_times(nb: NotebookNode) -> None:
+    """Put the measured times into the opening, where it states any.
+
+    What it says of the run is replaced where `gat_course.seconds` is off by too much.
+    """
+
+    def measured(match: re.Match) -> str:
+        said, seconds = match[2], nb.metadata.get("gat_course", {}).get("seconds")
+        if seconds is not None and not _fits(said, seconds):
+            fitting = (words for words in RUN_TIMES if seconds <= RUN_TIMES[words][1])
+            said = next(fitting, said)
+        return f"**Time:** {reading_minutes(nb)} minutes to read, {said} to run"
+
+    nb.cells[0].source = TIMES.sub(measured, nb.cells[0].source)
+
+
+def _fits(words: str, seconds: float, tolerance: float = 1.5) -> bool:
+    """Whether a run of so many seconds can be announced by these words."""
+    low, high = RUN_TIMES.get(words, (math.inf, 0))
+    return low / tolerance <= seconds <= high * tolerance
+
+
 # ---------------------------------------------------------------- running
 
 
@@ -235,6 +323,24 @@ def execute(path: Path, allow_synthetic: bool = False) -> dict:
             "all the same"
         )
     course = dict(nb.metadata.get("gat_course", {}), data=data, seconds=seconds)
+    nb.metadata.gat_course = course
+    for output in (o for cell in nb.cells for o in cell.get("outputs", [])):
+        if "image/png" in output.get("data", {}):
+            output.data["image/png"] = smaller_png(output.data["image/png"])
+    tidy(nb, page_of(path), address())
+    write(nb, path)
+    return course
+
+
+def tidy(nb: NotebookNode, page: str, where: Address) -> None:
+    """Bring what surrounds cells and outputs into the form of CONTRIBUTING.md.
+
+    That is the header, the stated times and all metadata; stderr is dropped. Needs no
+    run: `python tools/notebooks.py tidy` does this to a file.
+    """
+    add_header(nb, page, where)
+    write_times(nb)
+    course = nb.metadata.get("gat_course", {})
     nb.metadata = NotebookNode(
         kernelspec=KERNELSPEC, language_info=LANGUAGE, gat_course=course
     )
@@ -245,10 +351,21 @@ def execute(path: Path, allow_synthetic: bool = False) -> dict:
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
             for output in cell.outputs:
-                _tidy(output)
+                if "metadata" in output:
+                    output.metadata = _described(cell, output)
     nb.nbformat_minor = 5
-    write(nb, path)
-    return course
+
+
+def _described(cell: NotebookNode, output: NotebookNode) -> NotebookNode:
+    """An output's metadata: for a picture the alternative text that the cell gives it.
+
+    It stands where `IPython.display.Image(alt=…)` puts it and nbconvert's template
+    `classic` reads it; the book reads the cell's.
+    """
+    alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
+    if not alt or "image/png" not in output.get("data", {}):
+        return NotebookNode()
+    return NotebookNode({"image/png": {"alt": alt}})
 
 
 # The names of all graphs in the kernel, wherever they are kept; "graph" is no name.
@@ -282,15 +399,6 @@ def _kernel_manager() -> type:
             super().__init__(kernel_spec_manager=ThisInterpreter(), **kwargs)
 
     return Manager
-
-
-def _tidy(output: NotebookNode) -> None:
-    """Drop an output's transient metadata; make its picture lighter."""
-    if "metadata" in output:
-        output.metadata = NotebookNode()
-    data = output.get("data", {})
-    if "image/png" in data:
-        data["image/png"] = smaller_png(data["image/png"])
 
 
 def smaller_png(encoded: str, tolerance: int = 20) -> str:
@@ -335,6 +443,7 @@ def problems(nb: NotebookNode, page: str, where: Address) -> list[str]:
     editor, from 1), what is wrong and what is expected.
     """
     found = [*_header_problems(nb, page, where), *_metadata_problems(nb)]
+    found += _time_problems(nb, page)
     repeated = [i for i, n in Counter(c.get("id") for c in nb.cells).items() if n > 1]
     if repeated:
         found.append(f"cells share the id {repeated[0]!r}, or have none")
@@ -375,10 +484,35 @@ def _header_problems(nb: NotebookNode, page: str, where: Address) -> list[str]:
     return found
 
 
+def _time_problems(nb: NotebookNode, page: str) -> list[str]:
+    """What is wrong with the times that a chapter's opening states."""
+    stated = TIMES.search(nb.cells[0].source)
+    if not stated:
+        is_chapter = re.fullmatch(r"book/\d\d-[\w-]+", page)
+        form = "**Time:** N minutes to read, under a minute to run"
+        return [f"cell 1 must state its times: {form}"] * bool(is_chapter)
+    found = []
+    if abs(int(stated[1]) - _reading_time(nb)) > STEP:
+        found.append(
+            f"cell 1 says {stated[1]} minutes to read, measured are "
+            f"{reading_minutes(nb)}: run `tidy`"
+        )
+    seconds = nb.metadata.get("gat_course", {}).get("seconds", 0)
+    if stated[2] not in RUN_TIMES:
+        found.append(
+            f"cell 1 says {stated[2]!r} to run, expected one of {[*RUN_TIMES]}"
+        )
+    elif not _fits(stated[2], seconds):
+        found.append(f"cell 1 says {stated[2]} to run, measured are {seconds} s")
+    return found
+
+
 def _metadata_problems(nb: NotebookNode) -> list[str]:
     found = []
     if nb.metadata.get("kernelspec") != KERNELSPEC:
         found.append(f"the kernelspec must be {KERNELSPEC}")
+    if nb.metadata.get("language_info") != LANGUAGE:
+        found.append(f"the language_info must be {LANGUAGE}: run `tidy`")
     if extra := set(nb.metadata) - {"kernelspec", "language_info", "gat_course"}:
         found.append(f"the notebook has metadata that no reader uses: {sorted(extra)}")
     course = nb.metadata.get("gat_course", {})
@@ -434,6 +568,8 @@ def _code_problems(cell: NotebookNode) -> list[str]:
             )
         elif not re.fullmatch(r"fig-[a-z0-9-]+", figure["name"]):
             found.append(f"names its figure {figure['name']!r}, expected fig-…")
+        if any(o.metadata != _described(cell, o) for o in cell.outputs if "data" in o):
+            found.append("shows a figure without its alternative text: run `tidy`")
     return found
 
 
@@ -496,7 +632,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=["execute", "check", "address"])
+    parser.add_argument("command", choices=["execute", "tidy", "check", "address"])
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--allow-synthetic", action="store_true")
     options = parser.parse_args(arguments)
@@ -513,6 +649,10 @@ def main(arguments: list[str] | None = None) -> int:
             if options.command == "execute":
                 course = execute(path, options.allow_synthetic)
                 print(f"{page}: {course['seconds']} s on {course['data']}", flush=True)
+            elif options.command == "tidy":
+                nb = read(path)
+                tidy(nb, page, address())
+                write(nb, path)
         except Exception as error:
             failed += 1
             print(f"{page}: not stored\n{error}", file=sys.stderr)
