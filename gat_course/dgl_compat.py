@@ -6,14 +6,17 @@ so an empty stand-in for `dgl.graphbolt` is enough.
 """
 
 import importlib
+import importlib.metadata
 import importlib.util
 import os
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 
 import torch
 
+NEEDED = "'dgl>=2.1' packaging pandas"
 _GRAPHBOLT = "dgl.graphbolt"
 
 
@@ -27,17 +30,19 @@ def import_dgl() -> ModuleType:
         The module `dgl`.
 
     Raises:
-        ImportError: DGL is not installed, or cannot be imported; the message says
-            what to install or which layer to use instead.
+        ImportError: DGL is not installed, is older than 2, or cannot be imported; the
+            message says what to install or which layer to use instead.
     """
-    if "dgl" in sys.modules:
+    if sys.modules.get("dgl") is not None:
         return sys.modules["dgl"]
     spec = importlib.util.find_spec("dgl")
     if spec is None:
+        raise ImportError(f"DGL is not installed. {_advice()}")
+    version = _installed_version()
+    if version.startswith(("0.", "1.")):
         raise ImportError(
-            "DGL is not installed. Install it with `pip install dgl packaging pandas` "
-            "(Python 3.12 or older), or use EdgeGATLayer, which computes the same "
-            "in plain PyTorch."
+            f"DGL {version} is installed, which is too old: its layers here need DGL "
+            f"2.1 or newer. {_advice()}"
         )
     # Otherwise DGL prints a line about its backend and writes it to the home folder.
     os.environ.setdefault("DGLBACKEND", "pytorch")
@@ -46,14 +51,34 @@ def import_dgl() -> ModuleType:
             _GRAPHBOLT, "Stands in for GraphBolt, which this PyTorch cannot load."
         )
     try:
-        return importlib.import_module("dgl")
+        with warnings.catch_warnings():
+            # A notebook without ipywidgets: DGL's progress bars are not used here.
+            warnings.filterwarnings("ignore", message="IProgress not found")
+            return importlib.import_module("dgl")
     except Exception as error:
         sys.modules.pop(_GRAPHBOLT, None)
         raise ImportError(
-            f"DGL is installed but cannot be imported: {error}. Install what is "
-            "missing with `pip install dgl packaging pandas`, or use EdgeGATLayer, "
-            "which computes the same in plain PyTorch."
+            f"DGL is installed but cannot be imported: {error}. {_advice()}"
         ) from error
+
+
+def _installed_version() -> str:
+    try:
+        return importlib.metadata.version("dgl")
+    except importlib.metadata.PackageNotFoundError:  # installed without pip
+        return ""
+
+
+def _advice() -> str:
+    """What to do where this Python has no DGL that can be used."""
+    instead = "use EdgeGATLayer, which computes the same in plain PyTorch"
+    if sys.version_info >= (3, 13):
+        # A plain `pip install dgl` brings DGL 0.1.3 there.
+        return (
+            "DGL 2 has no build for Python 3.13 or later: run this with Python 3.12, "
+            f"or {instead}."
+        )
+    return f"Install it and what it imports with `pip install {NEEDED}`, or {instead}."
 
 
 def graphbolt_can_load(folder: Path) -> bool:

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import gat_course
+from gat_course import dgl_compat
 from tools import notebooks
 from tools.notebooks import ROOT
 
@@ -58,6 +60,21 @@ def test_the_package_declares_what_it_imports():
     assert {names.get(name, name) for name in foreign} <= declared
 
 
+@pytest.mark.parametrize(
+    "advice", [dgl_compat.NEEDED, notebooks.setup_source(notebooks.address(), dgl=True)]
+)
+def test_who_lacks_dgl_is_told_of_what_the_package_declares(advice):
+    told = advice.splitlines()[-1].split("-q ")[-1]
+    assert {Requirement(word) for word in shlex.split(told)} == set(DGL)
+
+
+def test_dgl_below_2_is_never_asked_for():
+    """Python 3.13 has wheels of DGL 0.1.3 alone; pip must not take them."""
+    (dgl,) = [needed for needed in DGL if needed.name == "dgl"]
+    assert dgl.marker is None
+    assert "0.1.3" not in dgl.specifier and "1.1.3" not in dgl.specifier
+
+
 @pytest.mark.parametrize("python", SUPPORTED)
 def test_every_requirement_is_pinned_once(python):
     lines = (ROOT / "requirements.txt").read_text().splitlines()
@@ -94,8 +111,23 @@ def copy(tmp_path) -> Path:
     return shutil.copytree(ROOT, tmp_path / "project", ignore=left_out)
 
 
+def assert_readme_clones(root: Path, repository: str):
+    """The README's commands work in an empty folder: clone, enter, make."""
+    (block,) = re.findall(
+        r"```bash\n(git clone .*?)```", (root / "README.md").read_text(), re.S
+    )
+    clone, enter, *commands = block.splitlines()
+    folder = clone.removeprefix(f"git clone {repository} ")
+    assert enter == f"cd {folder}"
+    assert [line.split()[:2] for line in commands] == [
+        ["make", "book"],
+        ["make", "test"],
+    ]
+
+
 def test_all_agree_on_the_address(copy):
     assert notebooks.write_address(copy) == []
+    assert_readme_clones(copy, notebooks.address().repository)
 
 
 def test_the_address_is_set_in_one_place(copy):
@@ -111,6 +143,7 @@ def test_the_address_is_set_in_one_place(copy):
         "trunk",
         "https://a.github.io/b.c",
     )
+    assert_readme_clones(copy, "https://github.com/a/b.c")
     old_forms = (old.slug, old.site.removeprefix("https://"))
     for path in copy.rglob("*"):
         if path.is_file() and path.suffix not in (".png", ".svg"):
