@@ -35,6 +35,7 @@ _MODULES = (
 )
 _HOME = {
     "GraphData": "graph",
+    "number_nodes": "named",
     "DenseGATLayer": "layers",
     "EdgeGATLayer": "layers",
     "FusedGATLayer": "fused",

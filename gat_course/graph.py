@@ -2,62 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from gat_course import sparse
+from gat_course import intake, named, sparse, splits
+from gat_course.orders import EdgeOrder, edge_order
 
 if TYPE_CHECKING:
     import dgl
     import networkx
 
-_MASKS = ("train_mask", "val_mask", "test_mask")
 
+def _derived(compute: Callable[[GraphData], Any]) -> cached_property:
+    """A cached property that serves training too, even if inference asks first."""
 
-@dataclass(frozen=True, eq=False)
-class EdgeOrder:
-    """The edges sorted by one of their ends, as compressed rows (chapter 9).
+    @wraps(compute)
+    def lasting(graph: GraphData) -> Any:
+        with intake.lasting():
+            return compute(graph)
 
-    Tensors hold 32-bit integers, which sparse products take as they are.
-
-    Args:
-        starts: where each node's edges begin, `[N + 1]`.
-        near: the end that the edges are sorted by, `[E]`, ascending.
-        far: the other end, `[E]`.
-        edge: number of each edge in the graph, `[E]`.
-        cache: what layers derive from it once and keep.
-    """
-
-    starts: Tensor
-    near: Tensor
-    far: Tensor
-    edge: Tensor
-    cache: dict = field(default_factory=dict, repr=False)
-
-    def cuts(self, limit: int) -> list[tuple[int, int, int, int]]:
-        """Cut the nodes into runs with at most `limit` edges, or of a single node.
-
-        Returns:
-            For each run its first node, the node after its last, its first edge and
-            the edge after its last.
-        """
-        if ("cuts", limit) not in self.cache:
-            starts = self.starts.tolist()
-            cuts, first = [], 0
-            while first < len(starts) - 1:
-                end = bisect_right(starts, starts[first] + limit) - 1
-                end = max(end, first + 1)
-                cuts.append((first, end, starts[first], starts[end]))
-                first = end
-            self.cache["cuts", limit] = cuts
-        return self.cache["cuts", limit]
+    return cached_property(lasting)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -67,24 +38,37 @@ class GraphData:
     An edge $j \to i$ carries a message from source $j$ to target $i$. Edges are
     kept sorted by target (a stable sort), so one target's incoming edges stand
     side by side. Everything derived from the edges is computed once and cached.
-    Tensors handed in are kept, not copied: do not write into them afterwards.
+
+    An edge may stand there several times, and may have a weight. In every layer an
+    edge of weight $w$ counts like $w$ copies of it: attention becomes
+    $\alpha_{ij}=w_{ij}\exp e_{ij}\,/\sum_m w_{im}\exp e_{im}$, an average becomes a
+    weighted one, and the degrees of a GCN become `in_strengths`. Multiplying all
+    weights by one number changes nothing there.
+
+    Fields may be tensors, lists, NumPy arrays, pandas columns or frames (taken row by
+    row; their index is not looked at), `x` also a SciPy sparse matrix. Floating-point
+    numbers become float32, PyTorch's default dtype, unless they come in a tensor.
+    Tensors and arrays are kept, not copied: do not write into them afterwards.
 
     Args:
         num_nodes: $N$, at least 1.
-        src: source $j$ of each edge, integers `[E]`.
+        src: source $j$ of each edge, integers `[E]`; for other names of nodes there is
+            `number_nodes`.
         dst: target $i$ of each edge, integers `[E]`.
         x: features `[N, F]`, floating point, dense or sparse CSR.
         y: labels: classes `[N]` (integers) or several labels per node `[N, L]`.
         train_mask: which nodes' labels may be trained on, bool `[N]`.
         val_mask: which nodes choose the model, bool `[N]`.
         test_mask: which nodes measure it, bool `[N]`.
+        edge_weight: $w$ of each edge, positive and finite, floating point `[E]`;
+            without it all are 1. Data: no gradient flows into them.
         name: printed in every plot title and table.
 
     Raises:
         TypeError: a field has the wrong kind of numbers.
         ValueError: an edge points outside the graph, a field has the wrong length
-            or device, or features or labels contain NaN or infinity. The message
-            names the field.
+            or device, a weight is not positive, or a number is NaN or infinite. The
+            message names the field.
     """
 
     num_nodes: int
@@ -95,83 +79,56 @@ class GraphData:
     train_mask: Tensor | None = None
     val_mask: Tensor | None = None
     test_mask: Tensor | None = None
+    edge_weight: Tensor | None = None
     name: str = "graph"
 
     def __post_init__(self) -> None:
-        if int(self.num_nodes) != self.num_nodes or self.num_nodes < 1:
-            raise ValueError(f"num_nodes must be at least 1, got {self.num_nodes!r}")
-        self._set("num_nodes", int(self.num_nodes))
-        self._set("src", self._edge_ends("src"))
-        self._set("dst", self._edge_ends("dst"))
-        if len(self.src) != len(self.dst):
-            raise ValueError(
-                f"src and dst must have one entry per edge: "
-                f"src has {len(self.src)}, dst has {len(self.dst)}"
-            )
-        for name in ("x", "y", *_MASKS):
-            value = getattr(self, name)
-            if value is not None:
-                self._set(name, self._node_field(name, torch.as_tensor(value)))
-        if len(self.dst) and bool((self.dst[1:] < self.dst[:-1]).any()):
-            dst, order = torch.sort(self.dst, stable=True)
-            self._set("src", self.src[order])
-            self._set("dst", dst)
+        with intake.lasting():
+            self._set("num_nodes", intake.node_count(self.num_nodes))
+            self._set("src", self._edge_ends("src", None))
+            self._set("dst", self._edge_ends("dst", self.device))
+            self._check_ends()
+            weight = self.edge_weight
+            if weight is not None:
+                weight = intake.edge_weight(weight, self.num_edges, self.device)
+                self._set("edge_weight", weight)
+            for name in ("x", "y", *intake.MASKS):
+                given = getattr(self, name)
+                if given is not None:
+                    given = intake.node_field(name, given, self.num_nodes, self.device)
+                    self._set(name, given)
+            if bool((self.dst[1:] < self.dst[:-1]).any()):
+                dst, order = torch.sort(self.dst, stable=True)
+                self._set("src", self.src[order])
+                self._set("dst", dst)
+                if weight is not None:
+                    self._set("edge_weight", weight[order])
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
-    def _edge_ends(self, name: str) -> Tensor:
-        ends = torch.as_tensor(getattr(self, name))
-        if ends.numel() == 0:
-            ends = ends.long()
-        if ends.dim() != 1:
-            raise ValueError(f"{name} must be one-dimensional, got {list(ends.shape)}")
-        if ends.is_floating_point() or ends.is_complex() or ends.dtype == torch.bool:
-            raise TypeError(f"{name} must hold integers, got {ends.dtype}")
-        ends = ends.long()
+    def _edge_ends(self, name: str, device: torch.device | None) -> Tensor:
+        ends = intake.edge_ends(name, getattr(self, name), device)
         wrong = (ends < 0) | (ends >= self.num_nodes)
         if bool(wrong.any()):
             edge = int(wrong.nonzero()[0])
             raise ValueError(
                 f"{name}[{edge}] = {int(ends[edge])} is not a node: nodes are "
-                f"numbered 0 to {self.num_nodes - 1}"
+                f"numbered 0 to {self.num_nodes - 1}; number_nodes numbers other ids"
             )
         return ends
 
-    def _node_field(self, name: str, value: Tensor) -> Tensor:
-        if value.dim() == 0 or value.shape[0] != self.num_nodes:
+    def _check_ends(self) -> None:
+        if len(self.src) != len(self.dst):
             raise ValueError(
-                f"{name} must have one row per node ({self.num_nodes}), "
-                f"got shape {list(value.shape)}"
+                f"src and dst must have one entry per edge: "
+                f"src has {len(self.src)}, dst has {len(self.dst)}"
             )
-        if value.device != self.device:
+        if self.src.device != self.dst.device:
             raise ValueError(
-                f"{name} is on {value.device} but the edges are on {self.device}; "
-                "build the graph on one device and move it with .to(device)"
+                f"src is on {self.src.device} but dst is on {self.dst.device}; build "
+                "the graph on one device and move it with .to(device)"
             )
-        if name in _MASKS:
-            if value.dtype != torch.bool or value.dim() != 1:
-                raise TypeError(f"{name} must be a bool vector, got {value.dtype}")
-        elif name == "x":
-            if value.dim() != 2:
-                raise ValueError(f"x must be [N, F], got {list(value.shape)}")
-            if not value.is_floating_point():
-                raise TypeError(f"x must be floating point, got {value.dtype}")
-            if value.layout not in (torch.strided, torch.sparse_csr):
-                raise TypeError(f"x must be dense or sparse CSR, got {value.layout}")
-        else:
-            if value.dim() > 2:
-                raise ValueError(f"y must be [N] or [N, L], got {list(value.shape)}")
-            if value.dim() == 1 and not value.is_floating_point():
-                value = value.long()
-        if value.is_floating_point():
-            finite = torch.isfinite(sparse.stored_values(value))
-            if not bool(finite.all()):
-                raise ValueError(
-                    f"{name} contains {int((~finite).sum())} values that are NaN or "
-                    "infinite; clean the data before building the graph"
-                )
-        return value
 
     @classmethod
     def from_edges(
@@ -181,46 +138,84 @@ class GraphData:
         num_nodes: int | None = None,
         *,
         undirected: bool = False,
+        edge_weight: Sequence[float] | Tensor | None = None,
         **node_fields: Any,
     ) -> GraphData:
         """Build a graph from lists of edge ends.
 
+        A list that names each link in both directions needs no `undirected=True`: that
+        would make every edge a repeated one, which `repeated_edges` shows and
+        `without_repeats()` mends. In a bipartite graph both sides are numbered in one
+        row: `from_edges(user, num_users + item, num_users + num_items)`.
+
         Args:
             src: sources, `[E]`.
             dst: targets, `[E]`.
-            num_nodes: taken from `x` or `y`, else from the largest node number,
-                when it is not given.
-            undirected: also add every edge's reverse (a self-loop has none).
+            num_nodes: when it is not given, the rows of `x` or `y`, else the largest
+                node number and one.
+            undirected: also add every edge's reverse, of the same weight (a self-loop
+                has none).
+            edge_weight: as for `GraphData`, `[E]`.
             **node_fields: `x`, `y`, the masks and `name`, as for `GraphData`.
+
+        Raises:
+            TypeError, ValueError: as `GraphData`, and where the largest number is above
+                1,000 and no edge has most of the numbers below it. Such ids are
+                numbered by `number_nodes`, or `num_nodes` says that they are right.
         """
-        src, dst = torch.as_tensor(src), torch.as_tensor(dst)
+        src = intake.edge_ends("src", src)
+        dst = intake.edge_ends("dst", dst, src.device)
         if num_nodes is None:
-            given = [v for k in ("x", "y") if (v := node_fields.get(k)) is not None]
-            if given:
-                num_nodes = len(given[0])
-            elif src.numel() and dst.numel():
-                num_nodes = int(torch.maximum(src.max(), dst.max())) + 1
-            else:
-                raise ValueError("a graph without edges needs num_nodes")
+            num_nodes = intake.count_nodes(src, dst, node_fields)
         if undirected and len(src) == len(dst):
-            loop = src == dst
-            src, dst = torch.cat([src, dst[~loop]]), torch.cat([dst, src[~loop]])
-        return cls(num_nodes=num_nodes, src=src, dst=dst, **node_fields)
+            new = src != dst
+            if edge_weight is not None:
+                weight = intake.edge_weight(edge_weight, len(src), src.device)
+                edge_weight = torch.cat([weight, weight[new]])
+            src, dst = torch.cat([src, dst[new]]), torch.cat([dst, src[new]])
+        return cls(
+            num_nodes=num_nodes,
+            src=src,
+            dst=dst,
+            edge_weight=edge_weight,
+            **node_fields,
+        )
 
     @classmethod
-    def from_networkx(cls, graph: networkx.Graph, **node_fields: Any) -> GraphData:
-        """Build a graph from networkx; nodes are numbered in networkx's order.
+    def from_networkx(
+        cls,
+        graph: networkx.Graph,
+        *,
+        edge_weight: str | Sequence[float] | None = None,
+        drop: str | Sequence[str] = (),
+        **node_fields: Any,
+    ) -> GraphData:
+        """Build a graph from networkx, of any of its four kinds.
 
-        An undirected edge becomes two directed ones. `node_fields` are `x`, `y`,
-        the masks and `name`, in that same order of nodes.
+        Nodes are numbered in networkx's order: node i is `list(graph)[i]`. An
+        undirected edge becomes two directed ones, parallel edges become repeated ones.
+
+        Attributes are taken where their names are given, such as
+        `x=["age", "income"]`, `y="group"` and `edge_weight="weight"`. A warning names
+        those that are there and were not taken. The words of `y` are numbered in
+        sorted order: the names of the classes are
+        `sorted(set(networkx.get_node_attributes(graph, "group").values()))`.
+
+        Args:
+            graph: the graph.
+            edge_weight: the name of an attribute of all edges, or a weight for each
+                edge in the order of `graph.edges`.
+            drop: names of attributes that are left out without a warning.
+            **node_fields: `x`, `y` and the masks, each the name of an attribute of all
+                nodes, a list of such names, or values in the order of the nodes; and
+                `name`.
+
+        Raises:
+            TypeError: an attribute does not hold what the field asks for.
+            ValueError: an attribute is missing from a node or an edge.
         """
-        number = {node: i for i, node in enumerate(graph.nodes)}
-        src = [number[u] for u, _ in graph.edges()]
-        dst = [number[v] for _, v in graph.edges()]
-        node_fields.setdefault("name", graph.name or "graph")
-        return cls.from_edges(
-            src, dst, len(number), undirected=not graph.is_directed(), **node_fields
-        )
+        arguments = named.read_networkx(graph, edge_weight, drop, node_fields)
+        return cls.from_edges(**arguments, undirected=not graph.is_directed())
 
     @property
     def num_edges(self) -> int:
@@ -234,70 +229,156 @@ class GraphData:
 
     @property
     def num_classes(self) -> int:
-        """Number of classes (`y` of shape `[N]`) or of labels (`[N, L]`)."""
+        """Number of classes (`y` of shape `[N]`) or of labels (`[N, L]`).
+
+        Raises:
+            TypeError: `y` is `[N]` and floating point, so that it names no classes.
+        """
         if self.y is None:
             return 0
-        return self.y.shape[1] if self.y.dim() == 2 else int(self.y.max()) + 1
+        if self.y.dim() == 2:
+            return self.y.shape[1]
+        if self.y.is_floating_point():
+            raise TypeError(
+                f"y holds {self.y.dtype}, not classes; if they are 0, 1, … build the "
+                "graph with y.long()"
+            )
+        return int(self.y.max()) + 1
 
     @property
     def device(self) -> torch.device:
         """Where the tensors live."""
         return self.src.device
 
-    @cached_property
+    @_derived
     def in_degrees(self) -> Tensor:
         r"""Number of edges into each node, $|\mathcal N(i)|$, `[N]`."""
         return torch.bincount(self.dst, minlength=self.num_nodes)
 
-    @cached_property
+    @_derived
+    def in_strengths(self) -> Tensor:
+        r"""Sum of the weights of the edges into each node, float `[N]`.
+
+        Without weights these are the `in_degrees`.
+        """
+        weight = self._weight_or_one
+        return weight.new_zeros(self.num_nodes).index_add(0, self.dst, weight)
+
+    @property
+    def _weight_or_one(self) -> Tensor:
+        if self.edge_weight is not None:
+            return self.edge_weight
+        return torch.ones(self.num_edges, dtype=torch.float32, device=self.device)
+
+    @_derived
+    def repeated_edges(self) -> Tensor:
+        """Which edges repeat an earlier one with the same source and target, `[E]`.
+
+        `coalesce` turns them into weights, `without_repeats` leaves them out.
+        """
+        pair, order = torch.sort(self._pair, stable=True)
+        repeated = torch.zeros_like(pair, dtype=torch.bool)
+        repeated[order[1:]] = pair[1:] == pair[:-1]
+        return repeated
+
+    @property
+    def _pair(self) -> Tensor:
+        return self.dst * self.num_nodes + self.src  # one number for each pair of nodes
+
+    @_derived
     def by_target(self) -> EdgeOrder:
         """The edges in their own order, each target's side by side."""
         edge = torch.arange(self.num_edges, device=self.device)
-        return self._order(self.dst, self.src, edge)
+        return edge_order(self.dst, self.src, edge, self.num_nodes)
 
-    @cached_property
+    @_derived
     def by_source(self) -> EdgeOrder:
         """The edges sorted by source: the same graph, read the other way round."""
         order = torch.argsort(self.src, stable=True)
-        return self._order(self.src[order], self.dst[order], order)
+        return edge_order(self.src[order], self.dst[order], order, self.num_nodes)
 
-    def _order(self, near: Tensor, far: Tensor, edge: Tensor) -> EdgeOrder:
-        if max(self.num_nodes, self.num_edges) >= 2**31:
-            raise ValueError(
-                f"{self.name} has 2^31 nodes or edges or more, too many for one "
-                "sparse product; take a part of it with subgraph()"
-            )
-        starts = torch.bincount(near, minlength=self.num_nodes).cumsum(0)
-        starts = torch.cat([starts.new_zeros(1), starts])
-        return EdgeOrder(starts.int(), near.int(), far.int(), edge.int())
-
-    @cached_property
+    @_derived
     def _adjacency(self) -> Tensor:
-        with torch.inference_mode(False):  # the cached matrix must serve training too
-            counts = torch.zeros(self.num_nodes, self.num_nodes, device=self.device)
-            ones = torch.ones(self.num_edges, device=self.device)
-            return counts.index_put_((self.dst, self.src), ones, accumulate=True)
+        weight = self._weight_or_one
+        matrix = weight.new_zeros(self.num_nodes, self.num_nodes)
+        return matrix.index_put_((self.dst, self.src), weight, accumulate=True)
 
     def dense_adjacency(self) -> Tensor:
         r"""The adjacency matrix $A$, float `[N, N]`.
 
-        Row $i$ is the target: $A_{ij}$ counts the edges $j \to i$, so row $i$ is
-        non-zero exactly on $\mathcal N(i)$. It takes $4N^2$ bytes. The matrix is a
-        copy of your own.
+        Row $i$ is the target: $A_{ij}$ counts the edges $j \to i$, or sums their
+        weights, so row $i$ is non-zero exactly on $\mathcal N(i)$. It takes $4N^2$
+        bytes. The matrix is a copy of your own.
         """
         return self._adjacency.clone()
 
     def with_self_loops(self) -> GraphData:
-        """The graph with an edge from each node to itself, added where missing."""
+        """The graph with an edge from each node to itself, added where missing.
+
+        In a weighted graph a new loop has weight 1.
+        """
         nodes = torch.arange(self.num_nodes, device=self.device)
         has_loop = torch.zeros(self.num_nodes, dtype=torch.bool, device=self.device)
         has_loop[self.dst[self.src == self.dst]] = True
         new = nodes[~has_loop]
         if not len(new):
             return self
-        return replace(
-            self, src=torch.cat([self.src, new]), dst=torch.cat([self.dst, new])
-        )
+        weight = self.edge_weight
+        if weight is not None:
+            weight = torch.cat([weight, weight.new_ones(len(new))])
+        src, dst = torch.cat([self.src, new]), torch.cat([self.dst, new])
+        return replace(self, src=src, dst=dst, edge_weight=weight)
+
+    def coalesce(self) -> GraphData:
+        """The graph with each edge once, its weight the sum of its copies' weights.
+
+        Every layer computes on it what it computes on this graph. A copy without a
+        weight counts 1. A graph without repeated edges comes back as it is.
+        """
+        if not bool(self.repeated_edges.any()):
+            return self
+        pair, number = torch.unique(self._pair, return_inverse=True)
+        weight = self._weight_or_one
+        weight = weight.new_zeros(len(pair)).index_add(0, number, weight)
+        src, dst = pair % self.num_nodes, pair // self.num_nodes
+        return replace(self, src=src, dst=dst, edge_weight=weight)
+
+    def without_repeats(self) -> GraphData:
+        """The graph with the first copy of each edge alone, its weight unchanged."""
+        first = ~self.repeated_edges
+        if bool(first.all()):
+            return self
+        weight = None if self.edge_weight is None else self.edge_weight[first]
+        src, dst = self.src[first], self.dst[first]
+        return replace(self, src=src, dst=dst, edge_weight=weight)
+
+    def with_random_masks(
+        self,
+        per_class: int = 20,
+        num_val: int = 500,
+        num_test: int = 1000,
+        seed: int = 0,
+    ) -> GraphData:
+        """The graph with masks drawn at random: as many of each class to train on.
+
+        Args:
+            per_class: nodes of each class in `train_mask`.
+            num_val: nodes in `val_mask`, of any class, from those that are left.
+            num_test: nodes in `test_mask`, likewise.
+            seed: the same seed gives the same masks on every machine.
+
+        Raises:
+            ValueError: there are no classes, a node has none (-1), a class has fewer
+                than `per_class` nodes, or too few nodes are left.
+
+        Source: the sizes of the Planetoid split (Yang et al., ICML 2016).
+        """
+        if self.y is None or self.y.dim() != 1 or self.y.is_floating_point():
+            raise ValueError(f"{self.name} has no classes to draw from: y as [N], int")
+        y = self.y.cpu().numpy()
+        parts = splits.draw(y, per_class, num_val, num_test, seed)
+        masks = (torch.from_numpy(part).to(self.device) for part in parts)
+        return replace(self, **dict(zip(intake.MASKS, masks, strict=True)))
 
     def subgraph(self, nodes: Sequence[int] | Tensor) -> GraphData:
         """The given nodes, in that order, and the edges between them.
@@ -308,28 +389,31 @@ class GraphData:
             nodes: their numbers, or a bool mask `[N]`.
 
         Raises:
-            ValueError: no nodes, a node twice, or a number that is not a node.
+            TypeError: `nodes` holds fractions or names.
+            ValueError: no nodes, a node twice, a number that is not a node, or a mask
+                of another length.
         """
-        nodes = torch.as_tensor(nodes, device=self.device)
-        if nodes.dtype == torch.bool and nodes.shape == (self.num_nodes,):
+        nodes = self._nodes(nodes)
+        if nodes.dtype == torch.bool:
             nodes = nodes.nonzero()[:, 0]
-        nodes = nodes.long()
+        nodes = intake.numbers("nodes", nodes)
         inside = bool(((nodes >= 0) & (nodes < self.num_nodes)).all())
         if nodes.dim() != 1 or not len(nodes) or not inside:
             raise ValueError(f"nodes must be numbers from 0 to {self.num_nodes - 1}")
         if len(nodes.unique()) < len(nodes):
             raise ValueError("nodes holds a node twice")
-        number = torch.full((self.num_nodes,), -1, device=self.device)
+        number = torch.full_like(self.in_degrees, -1)  # [N], int64
         number[nodes] = torch.arange(len(nodes), device=self.device)
         src, dst = number[self.src], number[self.dst]
         inner = (src >= 0) & (dst >= 0)
-        part = {k: getattr(self, k) for k in ("x", "y", *_MASKS)}
+        part = {k: getattr(self, k) for k in ("x", "y", *intake.MASKS)}
         if self.x is not None and sparse.is_csr(self.x):
             part["x"] = self.x.to_dense()
         return GraphData(
             num_nodes=len(nodes),
             src=src[inner],
             dst=dst[inner],
+            edge_weight=None if self.edge_weight is None else self.edge_weight[inner],
             name=f"part of {self.name}",
             **{k: None if v is None else v[nodes] for k, v in part.items()},
         )
@@ -353,9 +437,8 @@ class GraphData:
             ValueError: `nodes` is no mask of this graph or empty, or `num_hops` is
                 negative.
         """
-        nodes = torch.as_tensor(nodes, device=self.device)
-        wrong = nodes.dtype != torch.bool or nodes.shape != (self.num_nodes,)
-        if wrong or not bool(nodes.any()):
+        nodes = self._nodes(nodes)
+        if nodes.dtype != torch.bool or not bool(nodes.any()):
             raise ValueError(f"nodes must be a bool mask [{self.num_nodes}], not empty")
         if num_hops < 0:
             raise ValueError(f"num_hops must be at least 0, got {num_hops}")
@@ -367,26 +450,50 @@ class GraphData:
             return self
         kept = inside.nonzero()[:, 0]
         number = inside.cumsum(0) - 1
-        part = {k: v for k in ("y", *_MASKS) if (v := getattr(self, k)) is not None}
+        weight = self.edge_weight
+        part = {k: getattr(self, k) for k in ("y", *intake.MASKS)}
+        part = {k: v[kept] for k, v in part.items() if v is not None}
+        if self.x is not None:
+            with self.device:  # whatever PyTorch's default device is
+                part["x"] = sparse.select_rows(self.x, kept)
         return GraphData(
             num_nodes=len(kept),
             src=number[self.src[within]],
             dst=number[self.dst[within]],
-            x=None if self.x is None else sparse.select_rows(self.x, kept),
+            edge_weight=None if weight is None else weight[within],
             name=f"part of {self.name}",
-            **{k: v[kept] for k, v in part.items()},
+            **part,
         )
 
+    def _nodes(self, nodes: Any) -> Tensor:
+        """Node numbers or a bool mask, on this graph's device."""
+        nodes = intake.tensor("nodes", nodes, self.device).to(self.device)
+        if nodes.dtype == torch.bool and nodes.shape != (self.num_nodes,):
+            raise ValueError(
+                f"nodes as a bool mask must be [{self.num_nodes}], got "
+                f"{list(nodes.shape)}"
+            )
+        return nodes
+
     def to(self, device: str | torch.device) -> GraphData:
-        """The same graph with every tensor on `device`."""
-        if torch.device(device) == self.device:
+        """The same graph with every tensor on `device`; itself where it is there."""
+        # PyTorch says which of several GPUs "cuda" means.
+        if torch.empty(0, device=device).device == self.device:
             return self
-        moved = {
-            f.name: getattr(self, f.name).to(device)
-            for f in fields(self)
-            if isinstance(getattr(self, f.name), Tensor)
-        }
-        return replace(self, **moved)
+        return self._with_tensors(lambda tensor: tensor.to(device))
+
+    def _with_tensors(self, change: Callable[[Tensor], Tensor]) -> GraphData:
+        """A graph of changed tensors that need no check, without what is cached."""
+        new = copy.copy(self)
+        with intake.lasting():
+            for name, value in self.__getstate__().items():
+                if isinstance(value, Tensor):
+                    new._set(name, change(value))
+        return new
+
+    def __deepcopy__(self, memo: dict) -> GraphData:
+        memo[id(self)] = new = self._with_tensors(intake.copied)
+        return new
 
     @cached_property
     def _dgl(self) -> dgl.DGLGraph:
@@ -395,10 +502,15 @@ class GraphData:
         dgl = dgl_compat.import_dgl()
         if self.device.type != "cpu":
             dgl_compat.require_device(self.device)
-        return dgl.graph((self.src, self.dst), num_nodes=self.num_nodes)
+        graph = dgl.graph((self.src, self.dst), num_nodes=self.num_nodes)
+        if self.edge_weight is not None:
+            graph.edata["weight"] = self.edge_weight
+        return graph
 
     def dgl(self) -> dgl.DGLGraph:
         """The same edges, in the same order, as a DGL graph.
+
+        Weights are its `edata["weight"]`; features and labels stay here.
 
         Raises:
             ImportError: DGL is not installed.
@@ -407,14 +519,21 @@ class GraphData:
         return self._dgl
 
     def networkx(self) -> networkx.DiGraph:
-        """The same graph in networkx (a multigraph if edges repeat)."""
+        """The same edges in networkx (a multigraph if edges repeat).
+
+        Weights are the edges' attribute `weight`; features and labels stay here.
+        """
         import networkx as nx
 
-        pairs = list(zip(self.src.tolist(), self.dst.tolist(), strict=True))
-        repeated = len(set(pairs)) < len(pairs)
+        repeated = bool(self.repeated_edges.any())
         graph = nx.MultiDiGraph() if repeated else nx.DiGraph()
         graph.add_nodes_from(range(self.num_nodes))
-        graph.add_edges_from(pairs)
+        edges = self.src.tolist(), self.dst.tolist()
+        if self.edge_weight is None:
+            graph.add_edges_from(zip(*edges, strict=True))
+        else:
+            weights = self.edge_weight.tolist()
+            graph.add_weighted_edges_from(zip(*edges, weights, strict=True))
         graph.name = self.name
         return graph
 
@@ -422,13 +541,16 @@ class GraphData:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def __repr__(self) -> str:
-        parts = [f"{self.name!r}", f"{self.num_nodes} nodes", f"{self.num_edges} edges"]
+        parts = [f"{self.name!r}", f"{self.num_nodes} nodes"]
+        kind = "" if self.edge_weight is None else "weighted "
+        parts.append(f"{self.num_edges} {kind}edges")
         if self.x is not None:
             kind = "sparse " if sparse.is_csr(self.x) else ""
             parts.append(f"{self.num_features} {kind}features")
         if self.y is not None:
-            parts.append(f"{self.num_classes} classes")
-        split = [getattr(self, m) for m in _MASKS]
+            is_number = self.y.dim() == 1 and self.y.is_floating_point()
+            parts.append("y a number" if is_number else f"{self.num_classes} classes")
+        split = [getattr(self, m) for m in intake.MASKS]
         if all(mask is not None for mask in split):
             sizes = "/".join(str(int(mask.sum())) for mask in split)
             parts.append(f"{sizes} train/val/test")
@@ -436,19 +558,23 @@ class GraphData:
 
 
 def checksum(graphs: Iterable[GraphData]) -> str:
-    """SHA-256 of edges, features, labels and masks of the graphs, one after the other.
+    """SHA-256 of edges, features, labels, masks and weights, graph after graph.
 
     Args:
         graphs: the graphs, on any device.
 
     Returns:
-        64 hexadecimal digits. A sparse `x` counts as its dense form.
+        64 hexadecimal digits. A sparse `x` counts as its dense form; what a graph does
+        not have counts for nothing.
     """
     digest = hashlib.sha256()
     for graph in graphs:
-        x = graph.x.to_dense() if sparse.is_csr(graph.x) else graph.x
-        masks = [getattr(graph, mask) for mask in _MASKS]
-        for tensor in (graph.src, graph.dst, graph.y, *masks, x):
-            if tensor is not None:
-                digest.update(tensor.cpu().numpy().tobytes())
+        names = ("src", "dst", "y", *intake.MASKS, "x", "edge_weight")
+        for tensor in (getattr(graph, name) for name in names):
+            if tensor is None:
+                continue
+            tensor = tensor.detach().to_dense().cpu()
+            if tensor.dtype == torch.bfloat16:  # which NumPy does not have
+                tensor = tensor.float()
+            digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()
