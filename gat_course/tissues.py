@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gat_course import sparse
+from gat_course import intake, sparse
 from gat_course.graph import GraphData
 
 
@@ -25,7 +25,7 @@ def batch_graphs(graphs: Sequence[GraphData]) -> GraphData:
 
     Args:
         graphs: at least one, on one device, all with `x` and `y` of the same width or
-            all without.
+            all without, all with weights of edges or all without.
 
     Returns:
         A graph of all their nodes and edges, in their order, without masks.
@@ -40,7 +40,8 @@ def batch_graphs(graphs: Sequence[GraphData]) -> GraphData:
     devices = {str(graph.device) for graph in graphs}
     if len(devices) > 1:
         raise ValueError(
-            f"the graphs are on {' and '.join(sorted(devices))}: move them"
+            f"the graphs are on {' and '.join(sorted(devices))}; move them to one "
+            "device with graph.to(device)"
         )
     names = [graph.name for graph in graphs]
     first, src, dst = 0, [], []
@@ -54,12 +55,13 @@ def batch_graphs(graphs: Sequence[GraphData]) -> GraphData:
         dst=torch.cat(dst),
         x=_joined("x", graphs),
         y=_joined("y", graphs),
+        edge_weight=_joined("edge_weight", graphs),
         name=" + ".join(names) if len(names) < 4 else f"{len(names)} graphs",
     )
 
 
 def _joined(name: str, graphs: list[GraphData]) -> Tensor | None:
-    """One node field of all graphs, one below the other."""
+    """One field of all graphs, one below the other."""
     values = [getattr(graph, name) for graph in graphs]
     missing = [i for i, value in enumerate(values) if value is None]
     if len(missing) == len(values):
@@ -118,7 +120,8 @@ class Tissues:
             if graph.y.dim() != 2 or not graph.y.is_floating_point():
                 raise ValueError(
                     f"y of graph {number} must be floating point [N, L], one column "
-                    f"for each label; got {graph.y.dtype} {list(graph.y.shape)}"
+                    f"for each label; got {graph.y.dtype} {list(graph.y.shape)}. Build "
+                    "the graph with y.float()"
                 )
             if not bool(((graph.y == 0) | (graph.y == 1)).all()):
                 raise ValueError(f"y of graph {number} must hold 0 and 1 only")
@@ -139,8 +142,15 @@ class Tissues:
                     f"graph {number} has {sizes[0]} features and {sizes[1]} labels, "
                     f"graph 0 has {self.num_features} and {self.num_labels}"
                 )
+            if (graph.edge_weight is None) != (first.edge_weight is None):
+                raise ValueError(
+                    f"of graph 0 and graph {number} one has edge_weight, the other "
+                    "has not; give it to all graphs (1 for each edge counts them "
+                    "once) or to none"
+                )
         if self.senders is not None:
-            object.__setattr__(self, "senders", tuple(self.senders))
+            senders = (intake.tensor("senders", s, self.device) for s in self.senders)
+            object.__setattr__(self, "senders", tuple(senders))
             found = [(s.dtype, s.shape, s.device) for s in self.senders]
             expected = [
                 (torch.bool, (graph.num_nodes,), graph.device) for graph in self.graphs

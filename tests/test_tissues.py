@@ -1,5 +1,6 @@
 """Tests of graphs side by side, and of the container of labelled graphs."""
 
+import copy
 from dataclasses import FrozenInstanceError, replace
 
 import networkx as nx
@@ -9,6 +10,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 
 from gat_course import EdgeGATLayer, FusedGATLayer, GraphData, Tissues, batch_graphs
+from gat_course.graph import checksum
 
 
 def random_graph(seed: int, num_nodes: int = 6, **fields) -> GraphData:
@@ -78,6 +80,23 @@ def test_batch_of_any_iterable_and_repeated_edges():
     assert batch.src.tolist() == [0, 0, 2, 2]
     assert batch.dst.tolist() == [1, 1, 3, 3]
     assert batch.x is None and batch.y is None
+
+
+def test_batch_keeps_weights_and_refuses_some(graphs):
+    weighted = [
+        replace(graph, edge_weight=1 + torch.rand(graph.num_edges)) for graph in graphs
+    ]
+    batch = batch_graphs(weighted)
+    expected = torch.cat([graph.edge_weight for graph in weighted])
+    assert torch.equal(batch.edge_weight, expected)
+    blocks = torch.block_diag(*[graph.dense_adjacency() for graph in weighted])
+    assert torch.equal(batch.dense_adjacency(), blocks)
+    assert batch_graphs(graphs).edge_weight is None
+    with pytest.raises(ValueError, match="graph 1 has no edge_weight, others have one"):
+        batch_graphs([weighted[0], graphs[1]])
+    double = replace(weighted[1], edge_weight=weighted[1].edge_weight.double())
+    with pytest.raises(ValueError, match="edge_weight of graph 1 .*float64"):
+        batch_graphs([weighted[0], double])
 
 
 def test_batch_makes_sparse_features_dense(graphs):
@@ -205,6 +224,39 @@ def test_to_a_device(tissues, device):
             assert torch.equal(new.x, old.x)
 
 
+def test_weights_stay_and_are_in_all_graphs_or_none(tissues):
+    def weigh(graph):
+        return replace(graph, edge_weight=torch.arange(1.0, graph.num_edges + 1))
+
+    parts = {p: map(weigh, getattr(tissues, p)) for p in ("train", "val", "test")}
+    weighted = replace(tissues, **parts)
+    changed = weighted.standardized().to("cpu")
+    for graph in changed.graphs:
+        expected = torch.arange(1.0, graph.num_edges + 1)
+        assert torch.equal(graph.edge_weight, expected)
+    for old, new in zip(
+        weighted.graphs, weighted.with_self_loops().graphs, strict=True
+    ):
+        missing = old.dense_adjacency().diagonal() == 0
+        expected = old.dense_adjacency() + torch.diag(missing.float())
+        assert torch.equal(new.dense_adjacency(), expected)
+    with pytest.raises(ValueError, match="graph 0 and graph 4 one has edge_weight"):
+        replace(weighted, test=tissues.test)
+
+
+def test_tissues_can_be_copied(tissues):
+    again = copy.deepcopy(tissues)
+    assert checksum(again.graphs) == checksum(tissues.graphs)
+    assert again.train[0].x.data_ptr() != tissues.train[0].x.data_ptr()
+
+
+def test_senders_may_be_lists_and_arrays(tissues):
+    given = [graph.y[:, 0] == 1 for graph in tissues.graphs]
+    for change in (torch.Tensor.tolist, torch.Tensor.numpy):
+        made = replace(tissues, senders=map(change, given))
+        assert all(map(torch.equal, made.senders, given))
+
+
 def test_senders_stay_with_their_graphs(tissues):
     senders = tuple(graph.y[:, 0] == 1 for graph in tissues.graphs)
     changed = replace(tissues, senders=senders).with_self_loops().standardized()
@@ -237,7 +289,8 @@ def test_a_graph_that_does_not_fit(tissues, fields, message):
 
 def test_senders_that_do_not_fit(tissues):
     senders = [graph.y[:, 0] == 1 for graph in tissues.graphs]
-    for wrong in (senders[1:], senders[::-1], [s[:-1] for s in senders]):
+    more = [*senders, senders[0]]
+    for wrong in (senders[1:], senders[::-1], [s[:-1] for s in senders], more):
         with pytest.raises(ValueError, match="one bool .* for each graph"):
             replace(tissues, senders=tuple(wrong))
 
