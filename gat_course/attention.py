@@ -57,13 +57,16 @@ def to_matrix(graph: GraphData, alpha: Tensor) -> Tensor:
 def entropy(graph: GraphData, alpha: Tensor) -> Tensor:
     r"""Entropy of each target's weights, $-\sum_j \alpha_{ij}\log\alpha_{ij}$, in nats.
 
+    The sum is over edges: attention that two copies of an edge share counts as spread
+    over two. `graph.coalesce()` makes one edge of them.
+
     Args:
         graph: the graph.
         alpha: weights `[E, K]`.
 
     Returns:
-        `[N, K]`, between 0 (all weight on one neighbour) and
-        $\log|\mathcal N(i)|$; 0 for a node without neighbours.
+        `[N, K]`, between 0 (all weight on one edge) and $\log|\mathcal N(i)|$; 0 for a
+        node without neighbours.
 
     Source: DGL's graph attention tutorial measures attention this way.
     """
@@ -75,10 +78,15 @@ def entropy(graph: GraphData, alpha: Tensor) -> Tensor:
 
 
 def uniform_entropy(graph: GraphData) -> Tensor:
-    r"""The largest entropy each node can have, $\log|\mathcal N(i)|$, `[N]`, in nats.
+    r"""The entropy of uniform attention, $\log|\mathcal N(i)|$, `[N]`, in nats.
 
-    A node without neighbours gets 0.
+    No attention has more. Where edges have weights, uniform attention (equal scores) is
+    each edge's share of its target's weights; its entropy is less then, and attention
+    that evens the weights out has more. A node without neighbours gets 0.
     """
+    if graph.edge_weight is not None:
+        share = graph.edge_weight / graph.in_strengths[graph.dst]  # [E]
+        return entropy(graph, share.unsqueeze(1)).squeeze(1).float()
     return graph.in_degrees.clamp(min=1).double().log().float()
 
 
@@ -87,6 +95,7 @@ def head_distances(graph: GraphData, alpha: Tensor) -> Tensor:
 
     $\frac12\sum_{j\in\mathcal N(i)}|\alpha_{ij}^{(k)}-\alpha_{ij}^{(l)}|$, the total
     variation distance, averaged over the nodes with at least two incoming edges.
+    Weights of edges are already part of $\alpha$.
 
     Args:
         graph: the graph.
@@ -105,6 +114,8 @@ def head_distances(graph: GraphData, alpha: Tensor) -> Tensor:
 
 def right_attention(graph: GraphData, sends: Tensor) -> Tensor:
     r"""Uniform attention over the sources that matter, nothing on the others.
+
+    Weights of edges play no part.
 
     Args:
         graph: the graph.

@@ -1,5 +1,6 @@
 """Attention taken out of models, and its entropy against closed forms."""
 
+import dataclasses
 import math
 
 import pytest
@@ -36,6 +37,22 @@ def test_entropy_of_uniform_attention_is_the_logarithm_of_the_degree():
     expected = torch.tensor([math.log(4), math.log(2), 0, 0])
     torch.testing.assert_close(h, expected.unsqueeze(1).expand(4, 8))
     torch.testing.assert_close(attention.uniform_entropy(GRAPH), expected)
+
+
+def test_uniform_entropy_of_weighted_edges_is_that_of_their_shares():
+    weight = torch.tensor([1.0, 2, 3, 4, 0.1, 0.3, 7])
+    graph = dataclasses.replace(GRAPH, edge_weight=weight)
+    shares = [[0.1, 0.2, 0.3, 0.4], [0.25, 0.75], [1.0], []]
+    expected = [-sum(p * math.log(p) for p in row) for row in shares]
+    found = attention.uniform_entropy(graph)
+    torch.testing.assert_close(found, torch.tensor(expected))
+    layer = UniformGATLayer(4, 3, 2)
+    alpha = layer(graph, graph.x, return_attention=True)[1]
+    measured = attention.entropy(graph, alpha)
+    torch.testing.assert_close(measured, found.unsqueeze(1).expand(4, 2))
+    alike = dataclasses.replace(GRAPH, edge_weight=torch.full((7,), 0.01))
+    expected = attention.uniform_entropy(GRAPH)
+    torch.testing.assert_close(attention.uniform_entropy(alike), expected)
 
 
 def test_entropy_of_a_sure_choice_is_zero_and_of_a_skewed_one_is_binary_entropy():
