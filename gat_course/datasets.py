@@ -349,27 +349,29 @@ def _graph(name: str, files: dict[str, bytes]) -> GraphData:
         (table.data, (node[table.row], table.col)), shape=(num_nodes, table.shape[1])
     )
     x.sort_indices()
-    y = torch.zeros(num_nodes, dtype=torch.long)
-    y[node] = torch.from_numpy(np.concatenate([part["ally"], part["ty"]]).argmax(1))
+    y = np.zeros(num_nodes, dtype=np.int64)
+    y[node] = np.concatenate([part["ally"], part["ty"]]).argmax(1)
 
     both_ways = {
         edge for a in links for b in links[a] if a != b for edge in ((a, b), (b, a))
     }
-    dst, src = torch.tensor(sorted(both_ways)).T
-    number = torch.arange(num_nodes)
+    dst, src = np.array(sorted(both_ways)).T
+    number = np.arange(num_nodes)
+    with torch.device("cpu"):  # whatever PyTorch's default device is
+        features = sparse.csr(
+            torch.from_numpy(x.indptr),
+            torch.from_numpy(x.indices),
+            torch.from_numpy(x.data).float(),
+            x.shape,
+        )
     return GraphData(
         num_nodes=num_nodes,
         src=src,
         dst=dst,
-        x=sparse.csr(
-            torch.from_numpy(x.indptr).long(),
-            torch.from_numpy(x.indices).long(),
-            torch.from_numpy(x.data).float(),
-            x.shape,
-        ),
+        x=features,
         y=y,
         train_mask=number < num_train,
         val_mask=(number >= num_train) & (number < num_train + 500),
-        test_mask=torch.isin(number, torch.from_numpy(test)),
+        test_mask=np.isin(number, test),
         name=name.title(),
     )

@@ -92,16 +92,18 @@ def synthetic_citation(like: str = "cora", seed: int = 0) -> GraphData:
     )
     number = np.arange(len(y))
     rest = np.setdiff1d(number, train)
+    with torch.device("cpu"):  # whatever PyTorch's default device is
+        x = sparse.csr(
+            torch.from_numpy(starts),
+            torch.from_numpy(columns),
+            torch.ones(len(columns), dtype=torch.float32),
+            words.shape,
+        )
     return GraphData.from_edges(
         torch.from_numpy(one),
         torch.from_numpy(other),
         undirected=True,
-        x=sparse.csr(
-            torch.from_numpy(starts),
-            torch.from_numpy(columns),
-            torch.ones(len(columns)),
-            words.shape,
-        ),
+        x=x,
         y=torch.from_numpy(y),
         train_mask=torch.from_numpy(np.isin(number, train)),
         val_mask=torch.from_numpy(np.isin(number, rest[:_VALIDATION])),

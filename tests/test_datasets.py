@@ -187,6 +187,19 @@ def test_files_are_put_together_as_they_were_taken_apart(
     assert_is(load("cora"), small)
 
 
+def test_pytorchs_defaults_change_nothing(small, tmp_path, monkeypatch):
+    small.write(tmp_path)
+    monkeypatch.setenv("GAT_COURSE_DATA", str(tmp_path))
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            graph = load("cora")
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert graph.x.dtype == torch.float32
+    assert_is(graph, small)
+
+
 # Where the files come from
 
 

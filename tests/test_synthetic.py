@@ -112,6 +112,32 @@ def test_unknown_name():
         synthetic_citation("Cora")
 
 
+@pytest.fixture
+def other_defaults():
+    """Another device and dtype than PyTorch's own, as some notebooks set them."""
+    torch.set_default_dtype(torch.float64)
+    with torch.device("meta"):
+        yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("like", ["cora", "citeseer"])
+def test_pytorchs_defaults_change_nothing(like, other_defaults):
+    graph = synthetic_citation(like)
+    assert graph.x.dtype == torch.float32
+    fields = [graph.src, graph.x, graph.y, graph.train_mask, graph.test_mask]
+    assert {tensor.device.type for tensor in fields} == {"cpu"}
+
+
+def test_pytorchs_defaults_change_no_tissues(other_defaults):
+    sizes = {"num_graphs": (2, 1, 1), "num_nodes": 30}
+    made = synthetic_tissues(**sizes).with_self_loops().standardized()
+    for graph, sends in pairs(made):
+        assert graph.x.dtype == graph.y.dtype == torch.float32
+        fields = [graph.src, graph.x, graph.y, sends]
+        assert {tensor.device.type for tensor in fields} == {"cpu"}
+
+
 # Tissues whose labels follow from a few neighbours
 
 
