@@ -131,15 +131,18 @@ def draw_graph(
     class_names: Sequence[str] | None = None,
     edge_values: Any = None,
     edge_labels: Sequence[str] | None = None,
+    target: int | None = None,
+    value_label: str = r"attention weight $\alpha_{ij}$",
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     r"""Draw a graph, each edge $j \to i$ as an arrow from source to target.
 
-    Up to 40 nodes carry their ids. Where both $j \to i$ and $i \to j$ exist, the
-    arrows bend apart. A self-loop is an arrow from a node to itself. A graph of more
-    than 12 nodes without `edge_values` and `edge_labels` is drawn with plain lines
-    and without self-loops.
+    Up to 40 nodes carry their ids, up to 12 where a target is marked. Where both
+    $j \to i$ and $i \to j$ exist, the arrows bend apart. A self-loop is an arrow from a
+    node to itself, in a graph of more than 12 nodes a ring around it. Such a graph is
+    drawn with plain lines and without self-loops where neither `edge_values` nor
+    `edge_labels` are given.
 
     Args:
         graph: the graph; its name is in the title.
@@ -149,13 +152,17 @@ def draw_graph(
         class_names: one name per class, for the legend.
         edge_values: weights `[E]`, at least 0, shown as width and colour.
         edge_labels: `[E]` texts on the arrows, in place of the colour bar.
+        target: a node to be marked: larger, with a thick outline.
+        value_label: what the weights are, for the colour bar.
         title: replaces the default title; the graph's name is put in front.
         ax: where to draw; None makes a figure.
 
     Returns:
-        The axes. Every arrow's `get_gid()` is `"edge e"`, with the edge's number e.
+        The axes. Every arrow's and ring's `get_gid()` is `"edge e"`, with the edge's
+        number e.
 
     Raises:
+        IndexError: there is no such target.
         ValueError: an argument has the wrong length, a number is not finite, an edge
             value is negative, or a class is negative or has no name.
     """
@@ -163,6 +170,8 @@ def draw_graph(
     num_nodes, num_edges = graph.num_nodes, graph.num_edges
     if labels is not None:
         labels = _classes(labels, num_nodes, class_names)
+    if target is not None and not 0 <= target < num_nodes:
+        raise IndexError(f"target must be 0 to {num_nodes - 1}, got {target}")
     if edge_labels is not None and len(edge_labels) != num_edges:
         raise ValueError(f"edge_labels needs {num_edges} texts, got {len(edge_labels)}")
     arrows = num_nodes <= 12 or edge_values is not None or edge_labels is not None
@@ -171,17 +180,28 @@ def draw_graph(
         weights = _array(edge_values, "edge_values", (num_edges,), low=0)
     norm = _norm(weights)
     where = _layout(graph, pos)  # [N, 2]
+    few = num_nodes <= 12
     # A node's radius in points.
     radius = float(np.interp(num_nodes, (8, 34, 100, 3000), (14, 7.5, 5, 1.6)))
-    thickest = 3.0 if num_nodes <= 12 else 1.3
+    radii = np.full(num_nodes, radius)
+    if target is not None:
+        radii[target] *= 1.3 if few else 1.8
+    thickest, head = (3.0, 11) if few else (1.8, 6.5)
 
     # The scale is the same in both directions, so a flat graph gets a flat figure.
     spans = np.ptp(where, axis=0)
     spans = np.maximum(spans, 0.3 * spans.max() if spans.max() > 0 else 1.0)
-    margin = 0.06 if not arrows else 0.16 if edge_labels is None else 0.21
+    margin = 0.06 if not (arrows and few) else 0.16
+    margin = 0.21 if edge_labels is not None else margin
     half = spans / 2 + margin * spans.max()
     corners = (where.max(0) + where.min(0)) / 2 + np.array([-half, half])  # [2, 2]
-    height = min(4.8 * half[1] / half[0], 5.5) + (0.5 if labels is None else 1.1)
+    notes = []
+    if not few:
+        notes += ["large: the target"] if target is not None else []
+        notes += ["ring: the weight on itself"] if arrows and (src == dst).any() else []
+    height = min(4.8 * half[1] / half[0], 5.5) + (0.75 if notes else 0.5)
+    if labels is not None:
+        height += 0.3 + 0.12 * len(set(labels))  # the legend, in two columns
     with _canvas(ax, height) as ax:
         _bare(ax)
         ax.set(xlim=corners[:, 0], ylim=corners[:, 1])
@@ -202,12 +222,22 @@ def draw_graph(
                     right = np.array([along[1], -along[0]])
                     label_place = where[j] + 0.36 * along + 0.083 * right
                 share = norm(weights[e])  # 0 to 1
+                colour = _GREY if edge_values is None else WEIGHT_MAP(share)
+                if i == j and not few:
+                    look = {"edgecolors": [colour], "facecolors": "none", "zorder": 2}
+                    look["linewidths"] = 1 + thickest * share
+                    area = (2 * radii[i] + 6) ** 2
+                    ax.scatter(*where[i], area, gid=f"edge {e}", **look)
+                    continue
                 arrow = FancyArrowPatch(where[j], where[i], joinstyle="miter")
                 arrow.set(gid=f"edge {e}", linewidth=1.1 + thickest * share)
-                arrow.set(color=_GREY if edge_values is None else WEIGHT_MAP(share))
+                arrow.set(color=colour)
                 arrow.set(arrowstyle="-|>", connectionstyle=connection)
-                arrow.set_mutation_scale(11 + 2.5 * thickest * share)
-                arrow.shrinkA = arrow.shrinkB = radius + 1
+                arrow.set_mutation_scale(head + 2.5 * thickest * share)
+                arrow.shrinkA, arrow.shrinkB = (
+                    radii[j] + 1,
+                    radii[i] + (1 if few else 4),
+                )
                 arrow.set_zorder(1 + share)  # heavy edges on top
                 ax.add_patch(arrow)
                 if edge_labels is not None:
@@ -217,14 +247,21 @@ def draw_graph(
             lines = np.stack([where[src], where[dst]], 1)  # [E, 2, 2]
             thin = 0.8 if num_nodes <= 300 else 0.3
             ax.add_collection(LineCollection(lines, lw=thin, colors=_GREY, zorder=1))
-        _nodes(ax, where, labels, class_names, (2 * radius) ** 2)
-        if num_nodes <= 40:
+        if notes:  # before the legend, which stands below them
+            ax.set_xlabel(", ".join(notes), fontsize=11)
+        _nodes(ax, where, labels, class_names, (2 * radii) ** 2)
+        if target is not None:
+            look = {"c": "none", "edgecolors": INK, "linewidths": 2.6, "zorder": 3}
+            if labels is not None:
+                look["marker"] = _class_look(labels[target])[1]
+            ax.scatter(*where[target], (2 * radii[target]) ** 2, gid="target", **look)
+        if few or (num_nodes <= 40 and target is None):
             for i, place in enumerate(where):
                 face = _PLAIN_NODE if labels is None else _class_look(labels[i])[0]
-                size = 12 if num_nodes <= 12 else 10
+                size = 12 if few else 10
                 _write(ax, place, str(i), fontsize=size, color=_text_on(face))
         if edge_values is not None and edge_labels is None:
-            _colour_bar(ax, norm, r"attention weight $\alpha_{ij}$")
+            _colour_bar(ax, norm, value_label)
     return ax
 
 
@@ -519,7 +556,7 @@ def relative_entropy_histogram(
                 for k in range(most)
             ]
             figure.legend(handles=handles, loc="outside lower center", ncol=3)
-        _heading(figure, "the further left, the pickier the attention", name)
+        _heading(figure, "the further left, the sharper the attention", name)
     return grid
 
 
@@ -746,6 +783,10 @@ def accuracy_comparison(
 ) -> Axes:
     r"""Accuracy of several models: a dot per seed, mean ± standard deviation.
 
+    The standard deviation is how far one run strays. Where every model has 20 runs or
+    more, a thick bar shows how well the mean is known: its 95 % interval. Fewer runs
+    than that have an interval as wide as their spread.
+
     Args:
         results: from a model's name to its accuracies over seeds, in percent. Rows
             are drawn in this order, from the top.
@@ -762,6 +803,8 @@ def accuracy_comparison(
         ValueError: nothing to draw, a number outside 0 to 100, fractions in place of
             percent, or a published model that is not among the results.
     """
+    from scipy import stats
+
     rows = {m: _percent(v, f"results[{m!r}]") for m, v in results.items()}
     if not rows:
         raise ValueError("results is empty: pass {model: [accuracy, ...]}")
@@ -773,6 +816,10 @@ def accuracy_comparison(
 
     dots = {"marker": "o", "ms": 6.5, "ls": "", "c": _BAR, "mec": INK, "mew": 0.6}
     bar = {"marker": "|", "ms": 15, "c": INK, "mew": 2.2}
+    outline = [patheffects.withStroke(linewidth=8, foreground=INK)]
+    known = {"linewidth": 5, "color": CLASS_COLOURS[5], "path_effects": outline}
+    known["solid_capstyle"] = "butt"
+    many = min(len(values) for values in rows.values()) >= 20
     paper = {"marker": "D", "ms": 7, "c": _PAPER, "mfc": "white"}
     with _canvas(None, 0.62 * len(rows) + 1.5) as ax:
         for row, (model, values) in enumerate(rows.items()):
@@ -782,6 +829,10 @@ def accuracy_comparison(
             ax.plot(values, height + jitter, gid=f"seeds {model}", **dots)
             spread = values.std(ddof=1) if len(values) > 1 else None
             numbers = [(height, values.mean(), spread, bar)]
+            if many:
+                t = stats.t.ppf(0.975, len(values) - 1)
+                ends = values.mean() + t * stats.sem(values) * np.array([-1, 1])
+                ax.plot(ends, [height] * 2, gid=f"mean {model}", zorder=2.5, **known)
             if model in published:
                 numbers.append((row + 0.22, *published[model], paper))
             for place, mean, std, look in numbers:
@@ -799,9 +850,12 @@ def accuracy_comparison(
         handles = [
             Line2D([], [], label="one seed", **dots),
             Line2D([], [], label="mean ± std", **bar),
-            Line2D([], [], label="published", **paper),
         ]
-        _legend(ax, handles if published else handles[:2], 3)
+        if many:
+            handles.append(Line2D([], [], label="mean, 95 % interval", **known))
+        if published:
+            handles.append(Line2D([], [], label="published", **paper))
+        _legend(ax, handles, 2 if many else 3)
         counts = sorted({len(values) for values in rows.values()})
         seeds = f"{counts[0]} to " if len(counts) > 1 else ""
         _title(ax, f"{metric} over {seeds}{_many(counts[-1], 'seed')}", name)
@@ -958,13 +1012,13 @@ def _percent(values: Any, name: str) -> np.ndarray:
 
 
 @contextmanager
-def _canvas(ax: Axes | None, height: float) -> Iterator[Axes]:
-    """The course's style and an axes to draw into, `height` inches if new."""
+def _canvas(ax: Axes | None, height: float, width: float = _WIDTH) -> Iterator[Axes]:
+    """The course's style and an axes to draw into, of that size in inches if new."""
     if ax is not None and not isinstance(ax, Axes):
         raise TypeError(f"ax must be one matplotlib Axes, got {type(ax).__name__}")
     with style():
         if ax is None:
-            _, ax = plt.subplots(figsize=(_WIDTH, height), layout="constrained")
+            _, ax = plt.subplots(figsize=(width, height), layout="constrained")
         yield ax
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ import pytest
 import torch
 from matplotlib.colors import same_color, to_rgb
 from matplotlib.patches import FancyArrowPatch, Rectangle
+from scipy import stats
 
 from gat_course import diagrams, plotting
 from gat_course.graph import GraphData
@@ -84,6 +86,7 @@ FULL = GraphData.from_edges(
     [*range(8)] * 3, [0] * 8 + [6] * 8 + [7] * 8, name="demo graph"
 )
 HUB = star(168, y=torch.arange(169) % 7)
+SIX = star(5)
 CROWD = star(12, y=torch.arange(13) % 7)
 MODELS = {model: [HISTORY, HISTORY] for model in ("GAT", "GCN", "MLP")}
 LABELS = [f"{value:.2f}" for value in ALPHA[:, 0]]
@@ -134,6 +137,24 @@ FIGURES = {
     "three sizes": lambda: plotting.scaling(
         {"one": [1.0, 1.1, 1.2]}, [100, 200, 400], slopes={"N": 1}, **LABELLED, **NAME
     ),
+    "subgraph": lambda: plotting.draw_graph(
+        CROWD, CROWD.y, edge_values=uniform_alpha(CROWD)[:, 0], target=0
+    ),
+    "hundred seeds": lambda: plotting.accuracy_comparison(
+        {model: np.linspace(78, 84, 100) for model in ("GAT", "GCN")},
+        {"GAT": (83.0, 0.7)},
+        **NAME,
+    ),
+    "score": lambda: diagrams.score(FIVE, POINTS, [1, 0], [1, -0.5], 2, 1),
+    "crowded score": lambda: diagrams.score(
+        SIX, -torch.rand(6, 3) - 1, [-1.23] * 3, [-2.34] * 3, 0, 4, negative_slope=0
+    ),
+    "heads": lambda: diagrams.head_strands(FIVE, uniform_alpha(FIVE, 3), 2),
+    "crowded heads": lambda: diagrams.head_strands(
+        SIX, uniform_alpha(SIX, 4), 0, merge="mean"
+    ),
+    "unrolled": lambda: diagrams.unrolled(replace(FIVE, x=torch.rand(5, 2)), 2),
+    "unrolled thrice": lambda: diagrams.unrolled(KARATE, 11, 3),
     "crowded mailboxes": lambda: diagrams.mailboxes(FULL, 10 * torch.randn(24, 4)),
     "products": lambda: diagrams.sparse_products(FIVE)[0],
     "crowded products": lambda: diagrams.sparse_products(FULL, target=7)[1],
@@ -328,6 +349,30 @@ def test_heavier_edges_are_wider_and_darker():
     assert np.argsort(shade).tolist() == np.argsort(-weights).tolist()
     assert np.argsort(width).tolist() == np.argsort(weights).tolist()
     assert len(ax.figure.axes) == 2  # a colour bar
+
+
+def test_a_target_is_marked_and_self_loops_of_a_large_graph_are_rings():
+    weights = np.linspace(0.01, 1, 13)
+    ax = plotting.draw_graph(CROWD, CROWD.y, edge_values=weights, target=0)
+    sizes = {c.get_gid(): c.get_sizes()[0] for c in ax.collections if c.get_gid()}
+    (loop,) = np.flatnonzero(CROWD.src == CROWD.dst)
+    assert set(sizes) == {"target", f"edge {loop}"} and len(arrows(ax)) == 12
+    nodes = [c for c in ax.collections if not c.get_gid()]
+    others = np.concatenate([c.get_sizes() for c in nodes])
+    assert sizes["target"] == others.max() > 2 * np.median(others)
+    assert sizes[f"edge {loop}"] > sizes["target"]
+    ring = next(c for c in ax.collections if c.get_gid() == f"edge {loop}")
+    share = weights[loop] / weights.max()
+    assert same_color(ring.get_edgecolor()[0], plotting.WEIGHT_MAP(share))
+    assert ax.get_xlabel() == "large: the target, ring: the weight on itself"
+    assert not ax.texts  # the ids of a part say nothing
+    few = plotting.draw_graph(FIVE, target=2)
+    assert [t.get_text() for t in few.texts] == list("01234") and not few.get_xlabel()
+
+
+def test_the_colour_bar_says_what_the_weights_are():
+    ax = plotting.draw_graph(FIVE, edge_values=ALPHA[:, 0], value_label="over uniform")
+    assert ax.figure.axes[1].get_ylabel() == "over uniform"
 
 
 def test_edges_there_and_back_do_not_cover_each_other():
@@ -625,6 +670,20 @@ def test_accuracies_means_and_published_numbers_are_where_they_belong():
     assert ax.get_title(loc="left") == "test accuracy over 1 to 3 seeds"
 
 
+def test_from_twenty_runs_on_the_interval_of_the_mean_is_drawn():
+    rng = np.random.default_rng(0)
+    runs = {"GAT": rng.normal(82, 0.7, 100), "GCN": rng.normal(81, 0.7, 20)}
+    ax = plotting.accuracy_comparison(runs)
+    lines = {line.get_gid(): line for line in ax.lines}
+    for model, values in runs.items():
+        test = stats.ttest_1samp(values, 0).confidence_interval()
+        np.testing.assert_allclose(lines[f"mean {model}"].get_xdata(), list(test))
+    legend = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert legend == ["one seed", "mean ± std", "mean, 95 % interval"]
+    few = plotting.accuracy_comparison(runs | {"MLP": values[:19]})
+    assert not [g for line in few.lines if (g := line.get_gid() or "")[:4] == "mean"]
+
+
 def scaling(results=COSTS, x=SIZES, **options):
     return plotting.scaling(results, x, **LABELLED, **options)
 
@@ -716,6 +775,7 @@ NAN = [float("nan")] * 15
         (lambda: graph(FIVE, edge_values=-np.ones(15)), "edge_values must be .* 0"),
         (lambda: graph(FIVE, edge_values=NAN), "15 values that are NaN"),
         (lambda: graph(FIVE, edge_labels=["a"]), "needs 15 texts, got 1"),
+        (lambda: graph(FIVE, target=5), "target must be 0 to 4, got 5"),
         (lambda: matrix(ALPHA[0], "t"), r"matrix must have shape \[N, M\], got \[2\]"),
         (lambda: matrix([[np.nan]], "t"), "no edge to show"),
         (lambda: matrix([[np.inf]], "t"), "infinite"),
