@@ -9,22 +9,61 @@ SUPPORTED := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_in
 PORT := 8000
 
 # The first Python that runs and is supported; choose one with `make … PYTHON=python3.12`.
-PYTHON = $(shell for python in python3.11 python3.12 python3.10 python3; do \
+PYTHONS := python3.11 python3.12 python3.10 python3
+PYTHON = $(shell for python in $(PYTHONS); do \
 	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
+
+# Says why a Python is not taken.
+define REFUSED
+import os, sys
+name, version = os.path.basename(sys.argv[1]), "Python %d.%d" % sys.version_info[:2]
+if sys.version_info < (3, 10):
+    print(f"  {version} is too old.")
+elif sys.version_info >= (3, 13):
+    print(f"  {version} is too new: DGL, which chapters 3 and 9 use, has no build for it.")
+else:
+    print(f"  {version} lacks venv: on Debian and Ubuntu, apt install {name}-venv")
+endef
+
+# Runs a command while no other make does so here. The lock is on the open Makefile: it
+# ends with the last process of the command, however that ends.
+define ALONE
+import fcntl, os, sys
+try:
+    lock = os.open("Makefile", os.O_RDWR)
+    os.set_inheritable(lock, True)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("Another make installs here: waiting for it.", file=sys.stderr, flush=True)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+except OSError:
+    pass  # a file system without locks
+os.execvp(sys.argv[1], sys.argv[1:])
+endef
+export REFUSED ALONE
 
 .PHONY: help book test notebooks check lint serve clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
-# Without the stamp .venv is unfinished and is made anew; with an old one it is updated.
+ifneq ($(origin LOCKED),command line)
 $(INSTALLED): requirements.txt pyproject.toml
-	@'$(PYTHON)' -c '$(SUPPORTED)' 2>/dev/null || { \
-	echo "No Python 3.10, 3.11 or 3.12 with venv found ('$(PYTHON)' is none)." \
-	"Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@'$(PYTHON)' -c '$(SUPPORTED)' 2>/dev/null || { { \
+	echo "No Python 3.10, 3.11 or 3.12 with venv found$(if $(PYTHON), ('$(PYTHON)' is none))." \
+	"Install one, or name it: make PYTHON=/path/to/python3.11"; \
+	for python in $(if $(PYTHON),'$(PYTHON)',$(PYTHONS) python3.13 python3.14); do \
+	"$$python" -c "$$REFUSED" "$$python" 2>/dev/null; done | awk '!seen[$$0]++'; \
+	} >&2; exit 1; }
+	@'$(PYTHON)' -c "$$ALONE" $(MAKE) --no-print-directory LOCKED=1 PYTHON='$(PYTHON)' $@
+else
+# Reached with the lock, and only if no other make has done it meanwhile. Without the
+# stamp .venv is unfinished and is made anew; with an old one it is updated.
+$(INSTALLED): requirements.txt pyproject.toml
 	test -f $@ || '$(PYTHON)' -m venv --clear $(VENV)
 	$(PY) -m pip install --quiet --requirement requirements.txt --editable .
 	touch $@
+endif
 
 book: $(INSTALLED)  ## build the book: _build/html/index.html
 	$(VENV)/bin/jupyter-book build . --all -W -n --keep-going

@@ -5,8 +5,10 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,8 @@ try:
 except ModuleNotFoundError:  # Python 3.10, where pytest brings its forerunner
     import tomli as tomllib
 
+MAKE = shutil.which("make")
+PATIENCE = 600  # seconds; for a slow machine, not a measure
 SUPPORTED = ("3.10", "3.11", "3.12")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DEPENDENCIES = [Requirement(line) for line in PROJECT["dependencies"]]
@@ -168,14 +172,27 @@ def test_an_address_elsewhere_is_refused(tmp_path, url):
 @pytest.fixture
 def bare(tmp_path) -> Path:
     """A folder with only what make needs to decide what to do."""
+    if MAKE is None:
+        pytest.skip("make is not installed")
     for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
 
-def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+def environment(**changes: str) -> dict[str, str]:
+    """This process's, without what `make test PYTHON=…` hands down to its children."""
+    inherited = ("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS")
+    kept = {k: v for k, v in os.environ.items() if k not in inherited}
+    return {**kept, **changes}
+
+
+def make(folder: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        ["make", *arguments], cwd=folder, capture_output=True, text=True
+        [MAKE, *arguments],
+        cwd=folder,
+        env=environment(**changes),
+        capture_output=True,
+        text=True,
     )
 
 
@@ -199,7 +216,138 @@ def test_make_says_which_python_it_needs(bare):
     done = make(bare, "test", "PYTHON=false")
     assert done.returncode != 0
     assert "No Python 3.10, 3.11 or 3.12" in done.stderr
+    assert "('false' is none)" in done.stderr
     assert not (bare / ".venv").exists()
+
+
+def script(path: Path, *lines: str) -> None:
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    path.chmod(0o755)
+
+
+def pretender(path: Path, change: str) -> None:
+    """A Python that begins by changing something in its module `sys`."""
+    code = f"import sys; {change}; exec(sys.argv.pop(1))"
+    script(path, "shift", f'exec {sys.executable} -c {shlex.quote(code)} "$@"')
+
+
+OLD, NEW, WITHOUT_VENV = (
+    "sys.version_info = (3, 9, 2)",
+    "sys.version_info = (3, 13, 5)",
+    "sys.version_info = (3, 11, 2); sys.modules['ensurepip'] = None",
+)
+NO_VENV = "Python 3.11 lacks venv: on Debian and Ubuntu, apt install"
+TOO_NEW = (
+    "Python 3.13 is too new: DGL, which chapters 3 and 9 use, has no build for it."
+)
+
+
+@pytest.mark.parametrize(
+    ("pythons", "told"),
+    [
+        ({}, []),
+        ({"python3": OLD}, ["Python 3.9 is too old."]),
+        # As on Debian 13, where both names are one Python.
+        ({"python3": NEW, "python3.13": NEW}, [TOO_NEW]),
+        ({"python3": WITHOUT_VENV}, [f"{NO_VENV} python3-venv"]),
+        (
+            {"python3.12": WITHOUT_VENV, "python3": NEW},
+            [f"{NO_VENV} python3.12-venv", TOO_NEW],
+        ),
+    ],
+)
+def test_make_says_why_no_python_will_do(bare, pythons, told):
+    programs = bare / "bin"
+    programs.mkdir()
+    (programs / "awk").symlink_to(shutil.which("awk"))
+    for name, change in pythons.items():
+        pretender(programs / name, change)
+    done = make(bare, "test", PATH=str(programs))
+    assert done.returncode != 0
+    first, *lines = done.stderr.splitlines()
+    assert first.startswith("No Python 3.10, 3.11 or 3.12 with venv found. Install one")
+    assert [line.strip() for line in lines if line.startswith("  ")] == told
+
+
+# ------------------------------------------------ two of them at once
+
+
+@pytest.fixture
+def stand_in(bare) -> str:
+    """A Python whose venv takes no time, and whose pip waits for the file `go`."""
+    script(
+        bare / "standin",
+        'case "$1 $2" in',
+        '"-m venv") echo venv >> log; rm -rf .venv',
+        '    mkdir -p .venv/bin; cp "$0" .venv/bin/python;;',
+        '"-m pip") echo pip >> log; until [ -e go ]; do sleep 0.05; done',
+        "    echo installed >> log;;",
+        f'*) exec {sys.executable} "$@";;',
+        "esac",
+    )
+    return "PYTHON=./standin"
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [MAKE, ".venv/installed", *arguments],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_pip(folder: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while "pip" not in log(folder):
+        assert time.monotonic() < deadline, "make did not come to pip"
+        time.sleep(0.05)
+
+
+def log(folder: Path) -> list[str]:
+    file = folder / "log"
+    return file.read_text().split() if file.exists() else []
+
+
+def test_two_makes_install_once(bare, stand_in):
+    first = start(bare, stand_in)
+    wait_for_pip(bare)
+    second = start(bare, stand_in)
+    assert "waiting for it" in second.stderr.readline()
+    assert log(bare) == ["venv", "pip"]  # the second touches nothing meanwhile
+    (bare / "go").touch()
+    for process in (first, second):
+        _, message = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, message
+    assert log(bare) == ["venv", "pip", "installed"]
+    assert (bare / ".venv" / "installed").exists()
+
+
+def test_a_killed_make_blocks_no_other_and_is_made_good(bare, stand_in):
+    first = start(bare, stand_in)
+    wait_for_pip(bare)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate(timeout=PATIENCE)
+    (bare / "go").touch()
+    second = start(bare, stand_in)
+    _, message = second.communicate(timeout=PATIENCE)
+    assert second.returncode == 0, message
+    assert log(bare) == ["venv", "pip", "venv", "pip", "installed"]
+
+
+def test_an_installation_that_outlives_its_make_is_waited_for(bare, stand_in):
+    first = start(bare, stand_in)
+    wait_for_pip(bare)
+    first.kill()  # what it has started runs on
+    second = start(bare, stand_in)
+    assert "waiting for it" in second.stderr.readline()
+    (bare / "go").touch()
+    _, message = second.communicate(timeout=PATIENCE)
+    assert second.returncode == 0, message
+    assert log(bare) == ["venv", "pip", "installed"]
 
 
 # ------------------------------------------------ continuous integration
@@ -207,20 +355,18 @@ def test_make_says_which_python_it_needs(bare):
 
 def test_ci_runs_make_test_on_the_data_beside_it(tmp_path):
     """With stand-ins for make and the browser, so that nothing is installed."""
-    script, programs = tmp_path / "project" / ".ci" / "run", tmp_path / "bin"
-    script.parent.mkdir(parents=True)
-    shutil.copy(ROOT / ".ci" / "run", script)
+    runner, programs = tmp_path / "project" / ".ci" / "run", tmp_path / "bin"
+    runner.parent.mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "run", runner)
     programs.mkdir()
-    (programs / "make").write_text('#!/bin/sh\necho "$1 $GAT_COURSE_DATA"\nexit 7\n')
-    (programs / "chromium").write_text("#!/bin/sh\n")
-    for program in programs.iterdir():
-        program.chmod(0o755)
-    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
-    environment.pop("GAT_COURSE_DATA", None)
+    script(programs / "make", 'echo "$1 $GAT_COURSE_DATA"', "exit 7")
+    script(programs / "chromium")
+    variables = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    variables.pop("GAT_COURSE_DATA", None)
 
     def run():
         return subprocess.run(
-            [script], env=environment, capture_output=True, text=True, cwd="/"
+            [runner], env=variables, capture_output=True, text=True, cwd="/"
         )
 
     done = run()
