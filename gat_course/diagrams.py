@@ -241,7 +241,7 @@ def head_strands(
     Below the target is every head's sum, and how the sums become $h_i'$.
 
     Args:
-        graph: at most 7 edges may end at the target, self-loops included.
+        graph: at most 8 edges may end at the target, self-loops included.
         alpha: weights `[E, K]` in the order of `graph.src, graph.dst`, $K$ at most 4.
         node: the target $i$.
         merge: `"concat"` (hidden layers) or `"mean"` (output layer).
@@ -263,7 +263,7 @@ def head_strands(
     heads = weights.shape[1]
     _at_most(4, heads, "heads", graph.name)
     edges = _incoming(graph, node)
-    _at_most(7, len(edges), "edges into one node", graph.name)
+    _at_most(8, len(edges), "edges into one node", graph.name)
     sources = _numpy(graph.src)[edges]
     edges = edges[np.lexsort((sources, sources == node))]  # self-loops come last
     sources, weights = _numpy(graph.src)[edges], weights[edges]  # [n], [n, K]
@@ -273,11 +273,11 @@ def head_strands(
     half, size, line = _NARROW_ROOM / 2, 0.36, 0.17
     gap = min(0.11, 1.5 / (count * heads))
     thickest = 58 * gap / max(weights.max(), 1e-9)  # points for a weight of 1
-    first, last = (190, 54) if loops else (196, -16)
+    first, last = (190, 54) if loops else (187, -7)
     turns = np.linspace(first, last, max(count - loops, 2))[: count - loops]
     turns = np.append(turns, np.linspace(5, -40, max(loops, 2))[:loops])
-    oval = np.array([1.7, 1.45 if count * heads <= 20 else 1.8])
-    places = oval * _unit(np.radians(turns)).T  # [n, 2]
+    tall = 1.45 if count * heads <= 20 else 1.8 if count < 8 else 2.15
+    places = np.array([1.7, tall]) * _unit(np.radians(turns)).T  # [n, 2]
     outs = places / np.hypot(*places.T)[:, None]
     # A source's weights stand at its side, or above it.
     sides = np.where(np.abs(outs[:, 0]) > 0.5, np.sign(outs[:, 0]), 0).astype(int)
@@ -820,7 +820,7 @@ def _target(ax: Axes, place: tuple, node: int, **look: Any) -> None:
     circle = Circle(place, 0.17, **look)
     circle.set_gid(f"target {node}")
     ax.add_patch(circle)
-    _write(ax, place, str(node), fontsize=12)
+    _write(ax, place, str(node), fontsize=12 if node < 1000 else 10)
 
 
 def _cells(

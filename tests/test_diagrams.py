@@ -216,9 +216,9 @@ def test_weights_stand_beside_their_source_in_the_order_of_heads():
 @pytest.mark.parametrize("heads", [1, 3, 4])
 @pytest.mark.parametrize("loop", [True, False])
 def test_no_weight_hides_a_node_or_a_box(heads, loop):
-    for degree in range(1, 8):
+    for degree in range(1, 9):
         sources = list(range(degree)) if loop else list(range(1, degree + 1))
-        graph = GraphData.from_edges(sources, [0] * degree, 8, name="star")
+        graph = GraphData.from_edges(sources, [0] * degree, 9, name="star")
         ax = diagrams.head_strands(graph, softmax(graph, heads), 0)
         found = patches(ax)
         solid = [
@@ -579,7 +579,7 @@ PILE = GraphData.from_edges([0] * 9, [1] * 9, name="pile")
         (lambda: strands(FIVE, ALPHA[:, 0], 0), r"\[15, K\], got \[15\]"),
         (lambda: strands(FIVE, 3 * ALPHA, 0), "alpha.*between 0 and 1"),
         (lambda: strands(FIVE, softmax(FIVE, 5), 0), "at most 4 heads"),
-        (lambda: strands(PILE, torch.ones(9, 1), 1), "at most 7 edges into one node"),
+        (lambda: strands(PILE, torch.ones(9, 1), 1), "at most 8 edges into one node"),
         (
             lambda: strands(PILE, torch.ones(9, 1), 0),
             "node 0 of 'pile' has no incoming",
