@@ -48,7 +48,8 @@ class GraphData:
     Fields may be tensors, lists, NumPy arrays, pandas columns or frames (taken row by
     row; their index is not looked at), `x` also a SciPy sparse matrix. Floating-point
     numbers become float32, PyTorch's default dtype, unless they come in a tensor.
-    Tensors and arrays are kept, not copied: do not write into them afterwards.
+    Tensors and arrays are kept, not copied: do not write into them afterwards. Only
+    those made under `torch.inference_mode()` are copied, so that one can train on them.
 
     Args:
         num_nodes: $N$, at least 1.
@@ -159,9 +160,9 @@ class GraphData:
             **node_fields: `x`, `y`, the masks and `name`, as for `GraphData`.
 
         Raises:
-            TypeError, ValueError: as `GraphData`, and where the largest number is above
-                1,000 and no edge has most of the numbers below it. Such ids are
-                numbered by `number_nodes`, or `num_nodes` says that they are right.
+            TypeError, ValueError: as `GraphData`; and where the numbers look like ids:
+                the largest makes more than 1,000 nodes, more than half of them without
+                an edge. `number_nodes` numbers ids; `num_nodes` says that none are.
         """
         src = intake.edge_ends("src", src)
         dst = intake.edge_ends("dst", dst, src.device)
