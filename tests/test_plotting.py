@@ -80,8 +80,9 @@ def uniform_alpha(graph: GraphData, heads: int = 2) -> torch.Tensor:
 
 LIMIT = FIVE.in_degrees.float().log()
 ALPHA = uniform_alpha(FIVE)
-KARATE = GraphData.from_networkx(nx.karate_club_graph(), name="demo graph")
-KARATE = KARATE.with_self_loops()
+KARATE = GraphData.from_networkx(
+    nx.karate_club_graph(), name="demo graph", drop=["club", "weight"]
+).with_self_loops()
 FULL = GraphData.from_edges(
     [*range(8)] * 3, [0] * 8 + [6] * 8 + [7] * 8, name="demo graph"
 )
