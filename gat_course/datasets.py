@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gat_course import download, sparse
+from gat_course import download, intake, sparse
 from gat_course.graph import GraphData
 from gat_course.synthetic import synthetic_citation
 
@@ -145,20 +145,22 @@ def load(
     return _graph(name, {s: found[f"ind.{name}.{s}"] for s in SHA256[name]})
 
 
-def row_normalize(x: Tensor) -> Tensor:
+def row_normalize(x: Any) -> Tensor:
     """Divide each row by its sum; a row of zeros stays as it is.
 
     The GCN and GAT papers prepare bag-of-words features in this way.
 
     Args:
-        x: features `[N, F]`, none negative, dense or sparse CSR.
+        x: features `[N, F]`, none negative, dense or sparse, in any form that
+            `GraphData` takes.
 
     Returns:
-        A matrix `[N, F]` of the same layout, whose rows sum to one or to zero.
+        A tensor `[N, F]` of the same layout, whose rows sum to one or to zero.
 
     Raises:
         ValueError: `x` holds negative numbers, NaN or infinity.
     """
+    x = intake.tensor("x", x)
     values = sparse.stored_values(x)
     if not bool((torch.isfinite(values) & (values >= 0)).all()):
         raise ValueError(

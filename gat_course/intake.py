@@ -26,7 +26,7 @@ _IF_TEXT = {
     "dst": _NUMBER_NODES,
     "x": "give each word or category a column of its own, as pandas.get_dummies does",
     "y": "number the classes: names, y = numpy.unique(labels, return_inverse=True)",
-    **{mask: 'compare it with a word, as in split == "train"' for mask in MASKS},
+    **{mask: 'compare with a word: numpy.array(split) == "train"' for mask in MASKS},
 }
 
 
@@ -288,9 +288,9 @@ def _one_column(value: Tensor) -> Tensor:
 def _mask(field: str, value: Tensor) -> Tensor:
     if value.dtype != torch.bool:
         raise TypeError(
-            f"{field} must be a bool vector, got {value.dtype}; zeros and ones become "
-            f"one by {field} == 1, numbers of nodes by torch.isin(torch.arange(N), "
-            "numbers)"
+            f"{field} must be a bool vector, got {value.dtype}; make it from zeros and "
+            "ones by torch.tensor(ones) == 1, from numbers of nodes by "
+            "torch.isin(torch.arange(N), torch.tensor(numbers))"
         )
     value = _one_column(value)
     if value.dim() != 1:

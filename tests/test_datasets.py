@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import small_ppi
@@ -520,6 +521,13 @@ def test_row_normalize_dense_and_sparse():
     sparse = row_normalize(dense.to_sparse_csr())
     assert sparse.layout == torch.sparse_csr
     assert torch.allclose(sparse.to_dense(), torch.from_numpy(expected))
+
+
+@pytest.mark.parametrize("make", [np.array, pd.DataFrame, sp.csr_matrix, sp.coo_array])
+def test_row_normalize_takes_what_a_graph_takes(make):
+    x = row_normalize(make([[1.0, 3.0], [0.0, 0.0], [2.0, 0.0]]))
+    assert x.dtype == torch.float32
+    assert x.to_dense().tolist() == [[0.25, 0.75], [0, 0], [1, 0]]
 
 
 @pytest.mark.parametrize("wrong", [-1.0, float("nan"), float("inf")])

@@ -486,7 +486,13 @@ def test_a_list_of_both_directions_read_as_undirected_can_be_mended():
     assert graph.num_edges == 4 and int(graph.repeated_edges.sum()) == 2
     assert edges_of(graph.without_repeats()) == Counter([(0, 1, 1.0), (1, 0, 1.0)])
     assert edges_of(graph.coalesce()) == Counter([(0, 1, 2.0), (1, 0, 2.0)])
-    assert "bipartite" in GraphData.from_edges.__doc__
+
+
+def test_the_two_sides_of_a_bipartite_graph_are_numbered_in_one_row():
+    user, item = np.array([0, 1, 2, 0, 1]), np.array([0, 1, 2, 3, 4])
+    graph = GraphData.from_edges(user, 3 + item, 3 + 5)
+    assert graph.num_nodes == 8
+    assert int(graph.src.max()) == 2 and int(graph.dst.min()) == 3
 
 
 # Masks

@@ -260,9 +260,18 @@ def test_labels_that_make_no_sense_are_named(y, error, message):
         ring(y=y)
 
 
-def test_the_remedy_for_words_works():
+def test_the_remedies_work():
     names, y = np.unique(["cat", "dog", "cat"], return_inverse=True)
     assert ring(y=y).y.tolist() == [0, 1, 0] and names.tolist() == ["cat", "dog"]
+    expected = [True, False, True]
+    for mask in (
+        torch.tensor([1, 0, 1]) == 1,
+        torch.isin(torch.arange(3), torch.tensor([0, 2])),
+        np.array(["train", "val", "train"]) == "train",
+        np.array([[True, False], [False, False], [True, True]])[:, 0],
+    ):
+        assert ring(train_mask=mask).train_mask.tolist() == expected
+    assert ring(x=pd.get_dummies(pd.DataFrame({"job": list("aba")}))).num_features == 2
 
 
 @pytest.mark.parametrize(
@@ -290,7 +299,7 @@ def test_masks(make):
             TypeError,
             r"train_mask must be a bool.*torch.isin\(torch.arange\(N\)",
         ),
-        ([1, 0, 1], TypeError, "train_mask must be a bool.*train_mask == 1"),
+        ([1, 0, 1], TypeError, r"train_mask must be a bool.*torch.tensor\(ones\) == 1"),
         (
             [0.0, 1.0, 1.0],
             TypeError,
@@ -298,7 +307,11 @@ def test_masks(make):
         ),
         ([True, False], ValueError, r"train_mask must have one row per node \(3\)"),
         (np.ones((3, 10), bool), ValueError, r"got \[3, 10\].*train_mask\[:, 0\]"),
-        (["train", "val", "train"], TypeError, 'train_mask .* split == "train"'),
+        (
+            ["train", "val", "train"],
+            TypeError,
+            'train_mask .*numpy.array.split. == "train"',
+        ),
         ([True, None, False], TypeError, "train_mask must hold numbers, got None"),
     ],
 )

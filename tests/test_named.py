@@ -260,7 +260,7 @@ def test_files_lead_to_the_same_graph(form):
         ({"x": "group"}, TypeError, "node attribute 'group': x must hold .*'red'"),
         ({"x": "born"}, TypeError, "node attribute 'born': x must hold .*None"),
         ({"train_mask": "age"}, TypeError, "train_mask must be a bool vector"),
-        ({"train_mask": "group"}, TypeError, "attribute 'group'.*split == .train"),
+        ({"train_mask": "group"}, TypeError, "attribute 'group'.*== .train"),
         (
             {"edge_weight": "cost"},
             ValueError,
