@@ -2,7 +2,7 @@ r"""The equations of chapter 1 as plain functions, dense ([N, N]) and on edge li
 
 Rows are targets: entry $(i, j)$ of a matrix belongs to the edge $j \to i$, and each row
 of weights sums to one. A mask or an adjacency matrix is zero where $i$ may not look at
-$j$; it may count repeated edges, each of which then gets its own weight.
+$j$. Elsewhere it may hold any positive number: $w$ counts like $w$ edges.
 """
 
 import math
@@ -18,29 +18,32 @@ def mean_weights(adjacency: Tensor) -> Tensor:
     r"""GraphSAGE-mean averaging, $1/|\mathcal N(i)|$ for each neighbour.
 
     Args:
-        adjacency: $A$, `[N, N]`.
+        adjacency: $A$, `[N, N]`, not negative; where it holds weights, each neighbour
+            gets its share of the row's.
 
     Returns:
         Weights `[N, N]`; a row sums to one, or to zero where $i$ has no neighbour.
 
     Source: Hamilton et al., NeurIPS 2017, section 3.3.
     """
-    degree = adjacency.sum(dim=1)  # [N]
-    return adjacency / degree.clamp(min=1).unsqueeze(1)
+    degree = adjacency.sum(dim=1, keepdim=True)  # [N, 1]
+    return adjacency / degree.masked_fill(degree == 0, 1)
 
 
 def gcn_weights(adjacency: Tensor) -> Tensor:
     r"""GCN averaging, $1/\sqrt{|\mathcal N(i)|\,|\mathcal N(j)|}$.
 
     Args:
-        adjacency: $A$, `[N, N]`.
+        adjacency: $A$, `[N, N]`, not negative; where it holds weights, rows' sums
+            stand for the degrees.
 
     Returns:
         Weights `[N, N]`. Their rows do not sum to one in general.
 
     Source: Kipf and Welling, ICLR 2017, equation 2.
     """
-    degree = adjacency.sum(dim=1).clamp(min=1)  # [N]
+    degree = adjacency.sum(dim=1)  # [N]
+    degree = degree.masked_fill(degree == 0, 1)
     return adjacency / (degree.unsqueeze(1) * degree.unsqueeze(0)).sqrt()
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gat_course import formulas
+from gat_course import GraphData, formulas
 
 ADJACENCY = torch.tensor([[1.0, 1, 0], [1, 1, 1], [0, 1, 1]])
 
@@ -27,6 +27,39 @@ def test_gcn_weights_equal_the_normalised_adjacency_matrix():
 @pytest.mark.parametrize("weights", [formulas.mean_weights, formulas.gcn_weights])
 def test_a_node_without_neighbours_has_no_weights(weights):
     assert torch.equal(weights(torch.zeros(2, 2)), torch.zeros(2, 2))
+
+
+def weighted_adjacency(seed):
+    """A random matrix of weights far below 1, with repeated edges and empty rows."""
+    generator = torch.Generator().manual_seed(seed)
+    nodes = 1 + seed % 7
+    graph = GraphData(
+        num_nodes=nodes,
+        src=torch.randint(nodes, (seed % 12,), generator=generator),
+        dst=torch.randint(nodes, (seed % 12,), generator=generator),
+        edge_weight=10.0 ** (-4 * torch.rand(seed % 12, generator=generator)) / 30,
+    )
+    return graph.dense_adjacency().double()
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_weights_below_one_are_shared_out_all_the_same(seed):
+    adjacency = weighted_adjacency(seed)
+    sums = adjacency.sum(dim=1)
+    rows = formulas.mean_weights(adjacency)
+    torch.testing.assert_close(rows.sum(dim=1), (sums > 0).double())
+    torch.testing.assert_close(rows * sums.unsqueeze(1), adjacency)
+    inverse = torch.diag(sums.pow(-0.5).masked_fill(sums == 0, 0))
+    # A source that hears nobody has no degree to divide by: it counts as 1.
+    source = torch.diag(sums.pow(-0.5).masked_fill(sums == 0, 1))
+    expected = inverse @ adjacency @ source
+    torch.testing.assert_close(formulas.gcn_weights(adjacency), expected)
+
+
+@pytest.mark.parametrize("weights", [formulas.mean_weights, formulas.gcn_weights])
+def test_a_common_factor_of_all_weights_changes_nothing(weights):
+    adjacency = 0.01 + torch.rand(5, 5, dtype=torch.float64)
+    torch.testing.assert_close(weights(adjacency / 100), weights(adjacency))
 
 
 def test_masked_softmax_equals_softmax_over_the_allowed_entries():
