@@ -35,10 +35,13 @@ def _reproduce(args: argparse.Namespace) -> int:
             " The run that was under way goes on from its last checkpoint: at most "
             "half a minute and one epoch are lost."
         )
+    models = args.models or ["gat"]
+    if args.published:
+        models = ["gat", *reproduce.AS[args.published], *models]
     results = reproduce.reproduce(
         args.name,
         args.runs,
-        args.models,
+        models,
         folder=args.folder,
         workers=args.workers,
     )
@@ -73,9 +76,14 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--models",
         nargs="+",
-        default=["gat"],
-        choices=["gat", "uniform", "gcn", "mlp"],
-        help="what to train; uniform is gat with attention frozen (default: gat)",
+        metavar="MODEL",
+        help="gat, uniform (gat with attention frozen), gcn, mlp (default: gat)",
+    )
+    add(
+        "--as",
+        dest="published",
+        choices=["published-code"],
+        help="also gat as the paper's code has it: each of its differences, and all",
     )
     add("--folder", default="results", help="gets the files (default: results)")
     beside = "runs side by side (default: one on each core; 1 on a GPU)"

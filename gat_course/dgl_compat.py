@@ -11,10 +11,12 @@ import importlib.util
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import torch
+from torch.autograd import Function
 
 NEEDED = "'dgl>=2.1' packaging pandas"
 _GRAPHBOLT = "dgl.graphbolt"
@@ -54,12 +56,37 @@ def import_dgl() -> ModuleType:
         with warnings.catch_warnings():
             # A notebook without ipywidgets: DGL's progress bars are not used here.
             warnings.filterwarnings("ignore", message="IProgress not found")
-            return importlib.import_module("dgl")
+            dgl = importlib.import_module("dgl")
+            _guard_second_derivatives()
+            return dgl
     except Exception as error:
         sys.modules.pop(_GRAPHBOLT, None)
         raise ImportError(
             f"DGL is installed but cannot be imported: {error}. {_advice()}"
         ) from error
+
+
+def _guard_second_derivatives() -> None:
+    """Let DGL's gradients refuse to be differentiated again, where they would be wrong.
+
+    Its edge softmax, for one, treats numbers kept for the backward pass as constants.
+    """
+    module = sys.modules.get("dgl.backend.pytorch.sparse")
+    for function in list(vars(module).values()) if module else []:
+        if isinstance(function, type) and issubclass(function, Function):
+            function.backward = staticmethod(_once(function.backward))
+
+
+def _once(backward: Callable) -> Callable:
+    def guarded(ctx, *gradients):
+        if torch.is_grad_enabled():  # create_graph=True, as in a Hessian
+            raise RuntimeError(
+                "DGL's gradients cannot be differentiated again; use EdgeGATLayer, "
+                "which computes the same in plain PyTorch"
+            )
+        return backward(ctx, *gradients)
+
+    return guarded
 
 
 def _installed_version() -> str:

@@ -31,24 +31,28 @@ class UDFGATLayer(GATLayer):
 
     def reduce(self, nodes) -> dict[str, Tensor]:
         """Equations (3) and (4) for a batch of B targets that share a degree D."""
-        scores = nodes.mailbox["e"]  # [B, D, K]
-        alpha = torch.softmax(scores, dim=1)
-        alpha = dropout(alpha, self.attn_drop, self.training).unsqueeze(-1)
-        return {"heads": (alpha * nodes.mailbox["z"]).sum(dim=1)}  # [B, K, F']
+        alpha = torch.softmax(nodes.mailbox["e"], dim=1)  # [B, D, K]
+        alpha = dropout(alpha, self.attn_drop, self.training)
+        weighted = alpha.unsqueeze(-1) * nodes.mailbox["z"]  # [B, D, K, F']
+        return {"heads": weighted.sum(dim=1)}
 
     def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
         """Equations (2) to (4) as messages; see `GATLayer.attend`."""
-        if graph.num_edges == 0:  # no message, so DGL would not create "heads"
-            return torch.zeros_like(z), z.new_zeros(0, self.num_heads)
         g = graph.dgl()
         with g.local_scope():
             g.ndata["z"] = z
             g.ndata["s_dst"] = (z * self.att_dst).sum(dim=-1)  # [N, K]
             g.ndata["s_src"] = (z * self.att_src).sum(dim=-1)
             g.apply_edges(self.edge_scores)
-            g.update_all(self.message, self.reduce)
+            if graph.edge_weight is not None:  # w exp(e) = exp(e + log w)
+                log_w = graph.edge_weight.to(z.dtype).log().unsqueeze(1)  # [E, 1]
+                g.edata["e"] = g.edata["e"] + log_w
             # A mailbox is gone after its reduce: the weights to return are made again.
-            alpha = formulas.edge_softmax(g.edata["e"], graph.dst, graph.num_nodes)
+            alpha = formulas.edge_softmax(g.edata["e"], graph.dst, len(z))
+            if graph.num_edges == 0:  # no message, so DGL would not make "heads"
+                ends = graph.src, graph.dst
+                return formulas.aggregate(alpha, z, *ends, len(z)), alpha
+            g.update_all(self.message, self.reduce)
             return g.ndata["heads"], alpha
 
 
@@ -71,6 +75,9 @@ class DGLGATLayer(GATLayer):
             g.ndata["s_src"] = (z * self.att_src).sum(dim=-1, keepdim=True)
             g.apply_edges(fn.u_add_v("s_src", "s_dst", "e"))
             scores = F.leaky_relu(g.edata["e"], self.negative_slope)  # [E, K, 1]
+            if graph.edge_weight is not None:
+                log_w = graph.edge_weight.to(z.dtype).log()
+                scores = scores + log_w.view(-1, 1, 1)
             alpha = dgl.nn.functional.edge_softmax(g, scores)
             dropped = dropout(alpha, self.attn_drop, self.training)
             g.edata["alpha"] = dropped.to(z.dtype)  # they differ under autocast

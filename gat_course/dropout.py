@@ -12,7 +12,8 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
 
     A stored zero of a sparse matrix stays zero either way, so only its stored values
     are drawn for. On a CPU random numbers are what dropout costs: one 64-bit draw
-    serves four numbers here, which rounds `p` to a multiple of $2^{-16}$.
+    serves four numbers here, which rounds `p` to a multiple of $2^{-16}$. Where little
+    is kept, above 0.98, that would show, so PyTorch's own dropout is used.
 
     Args:
         x: any dense tensor, or a CSR matrix.
@@ -31,10 +32,10 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     if not training or p == 0:
         return x
     if sparse.is_csr(x):
-        return sparse.with_values(x, dropout(x.values(), p))
-    if x.device.type != "cpu":
+        return sparse.with_values(x, dropout(sparse.stored_values(x), p))
+    if x.device.type != "cpu" or p > 0.98:
         return F.dropout(x, p)
-    draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)
+    draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
     draws.random_(torch.iinfo(torch.int64).min, None)  # all 64 bits
     quarters = draws.view(torch.int16)[: x.numel()].view(x.shape)
     kept = quarters >= min(round(p * 2**16) - 2**15, 2**15 - 1)
@@ -68,8 +69,8 @@ def hashed_mask(number: Tensor, p: float, seed: int) -> Tensor:
     h = (h ^ h >> 16 & 0xFFFF) * -2048144789
     h = (h ^ h >> 13 & 0x7FFFF) * -1028477387
     h = h ^ h >> 16 & 0xFFFF
-    kept = h >= min(round(p * 2**32) - 2**31, 2**31 - 1)
-    return kept.float() / (1 - p)
+    least = min(round(p * 2**32) - 2**31, 2**31 - 1)
+    return (h >= least).float() * (2**32 / (2**31 - least))
 
 
 def _require_probability(p: float) -> None:

@@ -151,13 +151,17 @@ def joined_scores(
     return F.leaky_relu(pairs, negative_slope)
 
 
-def edge_softmax(scores: Tensor, dst: Tensor, num_nodes: int) -> Tensor:
+def edge_softmax(
+    scores: Tensor, dst: Tensor, num_nodes: int, edge_weight: Tensor | None = None
+) -> Tensor:
     r"""Equation (3) on an edge list: softmax over the edges that share a target.
 
     Args:
         scores: $e_{ij}$ of each edge, `[E, K]`.
         dst: target $i$ of each edge, `[E]`.
         num_nodes: $N$.
+        edge_weight: positive, `[E]`; an edge counts like so many copies of it, as in a
+            mask.
 
     Returns:
         $\alpha_{ij}$, `[E, K]`. Each target's own largest score is subtracted
@@ -167,6 +171,8 @@ def edge_softmax(scores: Tensor, dst: Tensor, num_nodes: int) -> Tensor:
     largest = scores.new_full((num_nodes, scores.shape[1]), -math.inf)
     largest = largest.scatter_reduce(0, index, scores.detach(), "amax")
     weights = torch.exp(scores - largest.index_select(0, dst))
+    if edge_weight is not None:
+        weights = weights * edge_weight.to(weights.dtype).unsqueeze(1)
     total = weights.new_zeros(largest.shape).index_add(0, dst, weights)  # [N, K]
     return weights / total.index_select(0, dst)
 

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gat_course import formulas, sparse
 from gat_course.dropout import hashed_mask
 from gat_course.graph import EdgeOrder, GraphData
 from gat_course.layers import EdgeGATLayer
@@ -112,6 +113,33 @@ def row_maxima(chunk: Chunk, values: Tensor) -> Tensor:
     )
 
 
+def products(places: Tensor, own: Tensor, rows: Tensor) -> Tensor:
+    """The scalar products of rows of two matrices, one for each entry of a third.
+
+    Args:
+        places: a sparse matrix `[K·n, N·K]`; an entry's row and column say which rows
+            meet. Entries may repeat.
+        own: `[K·n, F']`.
+        rows: `[N·K, F']`.
+
+    Returns:
+        One number for each entry, `[K·M]`.
+    """
+    if places.values().numel() <= places.numel():
+        return torch.sparse.sampled_addmm(places, own, rows.t(), beta=0).values()
+    # PyTorch refuses more entries than cells, which repeated edges can bring.
+    row = sparse.row_indices(places)
+    return (own[row] * rows.index_select(0, places.col_indices())).sum(dim=1)
+
+
+def weights_of(graph: GraphData, chunk: Chunk, num_heads: int) -> Tensor | float:
+    """The weight of each entry's edge, `[K·M]`; 1 where edges have none."""
+    if graph.edge_weight is None:
+        return 1.0
+    edge = chunk.number.div(num_heads, rounding_mode="floor")
+    return graph.edge_weight.index_select(0, edge)
+
+
 def by_node(values: Tensor, num_heads: int) -> Tensor:
     """Turn a chunk's results, head by head `[K·n, ...]`, into `[n, K, ...]`."""
     return values.view(num_heads, -1, *values.shape[1:]).transpose(0, 1)
@@ -153,6 +181,7 @@ def attend_in_chunks(
         largest[nodes] = by_node(row_maxima(chunk, scores), heads)
         scores -= largest.view(-1).index_select(0, dst)
         weights = scores.exp_()
+        weights *= weights_of(graph, chunk, heads)
         total[nodes] = by_node(row_sums(chunk, weights), heads)
         total[nodes] += total[nodes] == 0  # a node without edges
         if p > 0:
@@ -203,18 +232,41 @@ def gradients_in_chunks(
         scores = F.leaky_relu(pairs, negative_slope)
         scores -= largest.view(-1).index_select(0, dst)
         alpha = scores.exp_() * scale.index_select(0, dst)
+        alpha *= weights_of(graph, chunk, heads)
         mask = hashed_mask(chunk.number, p, seed) if p > 0 else 1
         weights = matrix(chunk, alpha * mask, dst, len(rows))
         grad_z[nodes] = by_node(weights @ rows, heads)
         own = z[nodes].transpose(0, 1).reshape(-1, width)  # [K * n, F']
-        products = torch.sparse.sampled_addmm(weights, own, rows.t(), beta=0)
-        grad_e = products.values() * mask
+        grad_e = products(weights, own, rows) * mask
         grad_e -= mean.index_select(0, dst)
         grad_e *= alpha
         grad_e = leaky_relu_backward(grad_e, pairs, negative_slope, False)
         grad_src[nodes] = by_node(row_sums(chunk, grad_e), heads)
         grad_dst.view(-1).index_add_(0, dst, grad_e)
     return grad_z, grad_dst, grad_src
+
+
+def attend_on_edges(
+    graph: GraphData,
+    z: Tensor,
+    s_dst: Tensor,
+    s_src: Tensor,
+    negative_slope: float,
+    p: float,
+    seed: int,
+) -> Tensor:
+    """The heads of `attend_in_chunks` from one list of all edges, draws included.
+
+    PyTorch can differentiate it as often as one likes. Arguments: see there.
+    """
+    pairs = s_dst.index_select(0, graph.dst) + s_src.index_select(0, graph.src)
+    scores = F.leaky_relu(pairs, negative_slope)  # [E, K]
+    ends = graph.dst, graph.num_nodes
+    alpha = formulas.edge_softmax(scores, *ends, graph.edge_weight)
+    if p > 0:
+        number = torch.arange(alpha.numel(), dtype=torch.int32, device=z.device)
+        alpha = alpha * hashed_mask(number, p, seed).view_as(alpha)
+    return formulas.aggregate(alpha, z, graph.src, *ends)
 
 
 class _Attention(torch.autograd.Function):
@@ -227,13 +279,23 @@ class _Attention(torch.autograd.Function):
         return kept[0]
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
         z, s_dst, s_src, *kept = ctx.saved_tensors
         given = ctx.graph, z, s_dst, s_src, *ctx.options
         with torch.autocast(z.device.type, enabled=False):
-            gradients = gradients_in_chunks(*given, kept, grad)
+            if torch.is_grad_enabled():  # this gradient is to be differentiated again
+                gradients = _gradients_on_edges(given, grad)
+            else:
+                gradients = gradients_in_chunks(*given, kept, grad)
         return *gradients, None, None, None, None
+
+
+def _gradients_on_edges(given: tuple, grad: Tensor) -> list[Tensor | None]:
+    """The gradients of `z`, `s_dst` and `s_src` as a graph of their own."""
+    inputs = [tensor for tensor in given[1:4] if tensor.requires_grad]
+    heads = attend_on_edges(*given)
+    found = iter(torch.autograd.grad(heads, inputs, grad, create_graph=True))
+    return [next(found) if t.requires_grad else None for t in given[1:4]]
 
 
 class FusedGATLayer(EdgeGATLayer):

@@ -13,19 +13,47 @@ from gat_course.dropout import dropout
 from gat_course.graph import GraphData
 
 
-def check_input(graph: GraphData, x: Tensor, in_features: int) -> None:
-    """Raise unless `x` is `[N, in_features]` for this graph.
+def check_input(graph: GraphData, x: Tensor, weight: Tensor) -> None:
+    """Raise unless `x` belongs to this graph and to a layer with this `weight`.
+
+    Args:
+        graph: the graph, $N$ nodes.
+        x: what the layer is called with; should be `[N, F]`.
+        weight: the matrix that `x` meets, `[F, ...]`.
 
     Raises:
-        TypeError: the first argument is no graph.
-        ValueError: `x` has another shape.
+        TypeError: the first argument is no graph, or `x` no tensor of the same kind of
+            numbers as the parameters.
+        ValueError: `x` is missing, has another shape, or is elsewhere than the graph
+            or the parameters.
     """
     if not isinstance(graph, GraphData):
         raise TypeError(f"call layer(graph, x): {type(graph).__name__} is no GraphData")
-    if x.shape != (graph.num_nodes, in_features):
+    if x is None:
         raise ValueError(
-            f"x must be [{graph.num_nodes}, {in_features}] (nodes of the graph, "
+            f"x is None: {graph.name} has no features. Build the graph with x=…, for "
+            "example torch.eye(num_nodes), which gives each node a feature of its own"
+        )
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x must be a tensor, got {type(x).__name__}: use graph.x")
+    if x.shape != (graph.num_nodes, len(weight)):
+        raise ValueError(
+            f"x must be [{graph.num_nodes}, {len(weight)}] (nodes of the graph, "
             f"in_features of the layer), got {list(x.shape)}"
+        )
+    if not x.device == weight.device == graph.device:
+        raise ValueError(
+            f"the graph is on {graph.device}, x on {x.device} and the parameters on "
+            f"{weight.device}: move them together, graph = graph.to(device), "
+            "model.to(device), and call model(graph, graph.x)"
+        )
+    mixed = x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type)
+    if mixed or not x.is_floating_point():
+        kinds = [str(t.dtype).removeprefix("torch.") for t in (x, weight)]
+        raise TypeError(
+            f"x is {kinds[0]} and the parameters are {kinds[1]}: build the graph with "
+            f"x.to(torch.{kinds[1]})"
+            + (f", or use model.to(torch.{kinds[0]})" if x.is_floating_point() else "")
         )
 
 
@@ -39,7 +67,8 @@ class GATLayer(nn.Module):
     (for `merge="mean"` the average over $k$ instead), then residual and bias. The
     activation $\sigma$ is the model's. $\mathcal N(i)$ are the sources of the edges
     the graph has: add self-loops with `graph.with_self_loops()`. A node without any
-    incoming edge gets zeros, plus residual and bias.
+    incoming edge gets zeros, plus residual and bias. An edge of weight $w$
+    (`graph.edge_weight`) counts like $w$ copies of it.
 
     Args:
         in_features: $F$.
@@ -61,8 +90,9 @@ class GATLayer(nn.Module):
     of `graph.src` and `graph.dst`.
 
     Raises:
+        TypeError: `x` and the parameters are different kinds of numbers.
         ValueError: sizes, probabilities or `merge` make no sense, or `x` does not
-            fit the graph or the layer.
+            fit the graph or the layer, or is on another device.
 
     Source: Veličković et al., ICLR 2018, section 2.1.
     """
@@ -146,10 +176,10 @@ class GATLayer(nn.Module):
         return self.attend(graph, z)[0]
 
     def forward(
-        self, graph: GraphData, x: Tensor, return_attention: bool = False
+        self, graph: GraphData, x: Tensor, *, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Apply the layer; see the class for shapes."""
-        check_input(graph, x, self.in_features)
+        check_input(graph, x, self.weight)
         x = dropout(x, self.feat_drop, self.training)
         z = formulas.transform(x, self.weight)  # [N, K * F']
         z = z.view(-1, self.num_heads, self.out_features)
@@ -195,6 +225,8 @@ class DenseGATLayer(GATLayer):
         heads = dropout(alpha, self.attn_drop, self.training) @ z  # [K, N, F']
         dst, src = graph.dst, graph.src
         per_edge = alpha[:, dst, src] / adjacency[dst, src]  # [K, E]
+        if graph.edge_weight is not None:
+            per_edge = per_edge * graph.edge_weight.to(z.dtype)
         return heads.transpose(0, 1), per_edge.t()
 
 
@@ -211,7 +243,7 @@ class EdgeGATLayer(GATLayer):
         s_src = (z * self.att_src).sum(dim=-1)  # [N, K]
         pairs = s_dst.index_select(0, dst) + s_src.index_select(0, src)  # [E, K]
         scores = F.leaky_relu(pairs, self.negative_slope)
-        alpha = formulas.edge_softmax(scores, dst, graph.num_nodes)
+        alpha = formulas.edge_softmax(scores, dst, graph.num_nodes, graph.edge_weight)
         dropped = dropout(alpha, self.attn_drop, self.training)
         heads = formulas.aggregate(dropped, z, src, dst, graph.num_nodes)
         return heads, alpha
@@ -220,17 +252,29 @@ class EdgeGATLayer(GATLayer):
 class UniformGATLayer(GATLayer):
     r"""The ablation: the same layer with attention frozen to $1/|\mathcal N(i)|$.
 
-    `att_dst` and `att_src` exist, so that a trained layer's state dict loads, but
-    nothing depends on them. Arguments and shapes: see `GATLayer`.
+    Where edges have weights, it is frozen to each edge's share of them. `att_dst` and
+    `att_src` exist, so that a trained layer's state dict loads, but nothing depends on
+    them and no gradient is asked for. Arguments and shapes: see `GATLayer`.
 
     Source: "Const-GAT" in Veličković et al., ICLR 2018, section 3.4.
     """
 
+    def __init__(self, *args, **options) -> None:
+        super().__init__(*args, **options)
+        self.att_dst.requires_grad_(False)
+        self.att_src.requires_grad_(False)
+
+    def weigh(self, graph: GraphData, z: Tensor) -> Tensor:
+        """Each edge's share of its target, `[E, K]`, whatever `z`."""
+        alpha = graph.in_strengths.to(z.dtype)[graph.dst].reciprocal()  # [E]
+        if graph.edge_weight is not None:
+            alpha = alpha * graph.edge_weight.to(z.dtype)
+        return alpha.unsqueeze(1).expand(-1, self.num_heads)
+
     def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
         """Equation (4) with equal weights; see `GATLayer.attend`."""
         src, dst = graph.src, graph.dst
-        alpha = graph.in_degrees.to(z.dtype)[dst].reciprocal()  # [E]
-        alpha = alpha.unsqueeze(1).expand(-1, self.num_heads)  # [E, K]
+        alpha = self.weigh(graph, z)  # [E, K]
         dropped = dropout(alpha, self.attn_drop, self.training)
         return formulas.aggregate(dropped, z, src, dst, graph.num_nodes), alpha
 
@@ -239,6 +283,9 @@ class GCNLayer(nn.Module):
     r"""Graph convolution: a sum with weights fixed by the degrees.
 
     $$h_i' = \sum_{j\in\mathcal N(i)} z_j / \sqrt{|\mathcal N(i)|\,|\mathcal N(j)|}$$
+
+    Where edges have weights, each term is multiplied by its edge's, and a degree is the
+    sum of the weights of the edges that arrive.
 
     Args:
         in_features: $F$.
@@ -262,12 +309,15 @@ class GCNLayer(nn.Module):
 
     def forward(self, graph: GraphData, x: Tensor) -> Tensor:
         """Apply the layer; see the class for shapes."""
-        check_input(graph, x, len(self.weight))
+        check_input(graph, x, self.weight)
         x = dropout(x, self.feat_drop, self.training)
         z = formulas.transform(x, self.weight)  # [N, F']
         src, dst = graph.src, graph.dst
-        degree = graph.in_degrees.clamp(min=1).to(z.dtype)  # [N]
+        degree = graph.in_strengths.to(z.dtype)  # [N]
+        degree = degree.masked_fill(degree == 0, 1)
         weights = (degree[dst] * degree[src]).rsqrt().unsqueeze(1)  # [E, 1]
+        if graph.edge_weight is not None:
+            weights = weights * graph.edge_weight.to(z.dtype).unsqueeze(1)
         z = z.unsqueeze(1)  # [N, 1, F']
         out = formulas.aggregate(weights, z, src, dst, graph.num_nodes)
         return out.squeeze(1) + self.bias

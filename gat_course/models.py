@@ -61,7 +61,7 @@ class GAT(nn.Module):
         )
 
     def forward(
-        self, graph: GraphData, x: Tensor, return_attention: bool = False
+        self, graph: GraphData, x: Tensor, *, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, list[Tensor]]:
         """Logits of every node; see the class for shapes."""
         if not return_attention:
@@ -135,7 +135,7 @@ class MLP(nn.Module):
 
     def forward(self, graph: GraphData, x: Tensor) -> Tensor:
         """Logits of every node."""
-        check_input(graph, x, self.layer1.in_features)
+        check_input(graph, x, self.layer1.weight.t())
         x = dropout(x, self.dropout, self.training)
         h = formulas.transform(x, self.layer1.weight.t()) + self.layer1.bias
         h = dropout(F.relu(h), self.dropout, self.training)
@@ -184,7 +184,7 @@ class InductiveGAT(nn.Module):
         self.layer3 = layer(width, num_labels, out_heads, "mean")
 
     def forward(
-        self, graph: GraphData, x: Tensor, return_attention: bool = False
+        self, graph: GraphData, x: Tensor, *, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, list[Tensor]]:
         """Logits of every node; see the class for shapes."""
         if not return_attention:

@@ -1,4 +1,4 @@
-r"""The attention layer as the code published with the GAT paper has it (reproduction page).
+r"""The attention layer as the code published with the GAT paper has it.
 
 The code that came with the paper does some things that its text does not say. Each can
 be switched on here alone, so that `gat-course reproduce cora --as published-code` can
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gat_course import formulas
 from gat_course.dropout import dropout
 from gat_course.graph import GraphData
-from gat_course.layers import EdgeGATLayer, check_input
+from gat_course.layers import EdgeGATLayer, UniformGATLayer, check_input
 from gat_course.models import GAT
 
 DIFFERENCES = {
@@ -74,8 +74,8 @@ class PublishedGATLayer(EdgeGATLayer):
                 for half in (*self.att_dst, *self.att_src):
                     nn.init.xavier_uniform_(half.unsqueeze(1))  # [F', 1]
 
-    def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Equations (2) to (4) edge by edge; see `GATLayer.attend`."""
+    def weigh(self, graph: GraphData, z: Tensor) -> Tensor:
+        """Equations (2) and (3): from `z`, `[N, K, F']`, the weights `[E, K]`."""
         src, dst = graph.src, graph.dst
         s_dst = (z * self.att_dst).sum(dim=-1)  # [N, K]
         s_src = (z * self.att_src).sum(dim=-1)  # [N, K]
@@ -83,19 +83,24 @@ class PublishedGATLayer(EdgeGATLayer):
             s_dst, s_src = s_dst + self.bias_dst, s_src + self.bias_src
         pairs = s_dst.index_select(0, dst) + s_src.index_select(0, src)  # [E, K]
         scores = F.leaky_relu(pairs, self.negative_slope)
-        alpha = formulas.edge_softmax(scores, dst, graph.num_nodes)
+        return formulas.edge_softmax(scores, dst, graph.num_nodes, graph.edge_weight)
+
+    def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Equations (2) to (4) edge by edge; see `GATLayer.attend`."""
+        alpha = self.weigh(graph, z)
         dropped = dropout(alpha, self.attn_drop, self.training)
         if "value-dropout" in self.differences:
             z = dropout(z, self.feat_drop, self.training)
-        return formulas.aggregate(dropped, z, src, dst, graph.num_nodes), alpha
+        ends = graph.src, graph.dst, graph.num_nodes
+        return formulas.aggregate(dropped, z, *ends), alpha
 
     def forward(
-        self, graph: GraphData, x: Tensor, return_attention: bool = False
+        self, graph: GraphData, x: Tensor, *, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Apply the layer; see `GATLayer` for shapes."""
         if "head-dropout" not in self.differences or not self.training:
             return super().forward(graph, x, return_attention=return_attention)
-        check_input(graph, x, self.in_features)
+        check_input(graph, x, self.weight)
         z = torch.stack(
             [
                 formulas.transform(dropout(x, self.feat_drop), head)
@@ -111,6 +116,23 @@ class PublishedGATLayer(EdgeGATLayer):
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, differences={self.differences}"
+
+
+class PublishedUniformGATLayer(PublishedGATLayer):
+    """The ablation: `PublishedGATLayer` with attention frozen, as `UniformGATLayer`.
+
+    It tells what the published code's dropout and initialisation do without attention.
+    """
+
+    def __init__(self, *args, **options) -> None:
+        super().__init__(*args, **options)
+        for name in ("att_dst", "att_src", "bias_dst", "bias_src"):
+            if hasattr(self, name):
+                getattr(self, name).requires_grad_(False)
+
+    def weigh(self, graph: GraphData, z: Tensor) -> Tensor:
+        """Each edge's share of its target, whatever `z`."""
+        return UniformGATLayer.weigh(self, graph, z)
 
 
 class UndecayedBiasGAT(GAT):
@@ -131,5 +153,6 @@ VARIANTS = {
         )
         for name in DIFFERENCES
     },
+    "published-uniform": partial(GAT, layer=PublishedUniformGATLayer),
     "undecayed-bias": UndecayedBiasGAT,
 }

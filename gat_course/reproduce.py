@@ -21,6 +21,7 @@ from torch import nn
 from gat_course import __version__, datasets, ppi
 from gat_course.datasets import DatasetUnavailable
 from gat_course.graph import GraphData
+from gat_course.intervals import difference
 from gat_course.layers import UniformGATLayer
 from gat_course.models import GAT, GCN, MLP, InductiveGAT, InductiveGCN
 from gat_course.published import VARIANTS
@@ -163,7 +164,8 @@ def reproduce(
         name: "cora", "citeseer", "pubmed" or "ppi".
         runs: runs of each model, at least 1; by default as many as in the paper, 100,
             on PPI 10.
-        models: of "gat", "uniform" (the same, attention frozen), "gcn", "mlp".
+        models: of "gat", "uniform" (the same, attention frozen), "gcn", "mlp"; on one
+            graph also of `published.VARIANTS`, gat as the paper's code has it.
         folder: receives NAME-MODEL.json. Runs found there are not repeated.
         workers: runs side by side, by default one on each usable core, and 1 on a GPU.
         root: cache of the data, as for `datasets.load` and `load_ppi`.
@@ -226,7 +228,7 @@ def stored(name: str, model: str = "gat") -> tuple[Runs, dict]:
 
     Args:
         name: "cora", "citeseer", "pubmed" or "ppi".
-        model: "gat", "uniform", "gcn" or "mlp".
+        model: "gat", "uniform", "gcn", "mlp", or one of `published.VARIANTS`.
 
     Returns:
         The `Runs`, accuracies in percent or micro-F1 from 0 to 1 and times in seconds,
@@ -257,6 +259,9 @@ def table(
 ) -> str:
     """What was measured beside what was published, one line for each model.
 
+    Where `results` has "gat", each line also says by how much it is higher, with the
+    95 % interval (see `difference`).
+
     On PPI also the mean time of a run and the largest peak of memory of all of them,
     which `GraphHistory` explains: on a CPU it is the peak of the whole process, runs
     before it included.
@@ -275,26 +280,37 @@ def table(
         FileNotFoundError: for PPI without `data`, `folder` lacks a file.
     """
     inductive = EXPERIMENTS[name].inductive
-    row = "{:<8} {:<11} {:>5}  {:<11} {}".format
-    columns = ["model", "measured", "runs", "published"]
     title, digits = f"{name.title()}, test accuracy in %", 1
     if inductive:
-        row = "{:<8} {:<13} {:>5}  {:<13} {:>13} {:>8}  {}".format
-        columns += ["minutes a run", "peak GB"]
         data = data or _name_of_data(name, results, folder)
         title, digits = f"{data}, micro-F1 on the test graphs", 3
     known = {} if inductive and data != "PPI" else PUBLISHED[name]
-    file = "" if folder is None else "file"
-    lines = [title, row(*columns, file).rstrip()]
+    rows = [["model", "measured", "runs", "published"]]
+    rows[0] += ["minutes a run", "peak GB"] if inductive else []
+    rows[0] += ["minus gat, 95 % interval"] if len(results.keys() | {"gat"}) > 1 else []
+    rows[0] += [] if folder is None else ["file"]
     for model, runs in results.items():
         published = known.get(model, (None, None))
         measured = runs.mean, runs.std if len(runs) > 1 else None
-        cells = [model, _plus_minus(*measured, digits), len(runs)]
+        cells = [model, _plus_minus(*measured, digits), str(len(runs))]
         cells += [_plus_minus(*published, digits)]
         cells += _costs(runs) if inductive else []
-        path = "" if folder is None else _path(folder, name, model)
-        lines.append(row(*cells, str(path)).rstrip())
-    return "\n".join(lines)
+        if len(results.keys() | {"gat"}) > 1:
+            cells += [_minus(runs, results.get("gat", []), digits + 1)]
+        cells += [] if folder is None else [str(_path(folder, name, model))]
+        rows.append(cells)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join([title, *lines])
+
+
+def _minus(runs: Runs, gat: Runs, digits: int) -> str:
+    """How much higher the mean is than that of "gat", with its 95 % interval."""
+    if runs is gat or min(len(runs), len(gat)) < 2:
+        return "–"
+    gap = difference(runs, gat)
+    parts = (f"{v:+.{digits}f}" for v in (gap.mean, gap.low, gap.high))
+    return "{} ({} to {})".format(*parts)
 
 
 def _plus_minus(mean: float | None, std: float | None, digits: int) -> str:

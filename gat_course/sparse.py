@@ -32,7 +32,9 @@ def csr(crow: Tensor, col: Tensor, values: Tensor, shape: tuple[int, int]) -> Te
             is broken).
     """
     crow, col = crow.int(), col.int()
-    return torch.sparse_csr_tensor(crow, col, values, shape, check_invariants=True)
+    x = torch.sparse_csr_tensor(crow, col, values, shape, check_invariants=True)
+    x._entries = values
+    return x
 
 
 def is_csr(x: Tensor) -> bool:
@@ -42,7 +44,8 @@ def is_csr(x: Tensor) -> bool:
 
 def stored_values(x: Tensor) -> Tensor:
     """The numbers that `x` stores: all of a dense tensor, the non-zeros of CSR."""
-    return x.values() if is_csr(x) else x
+    # PyTorch's own way from a CSR matrix to its values can be differentiated once only.
+    return getattr(x, "_entries", x.values()) if is_csr(x) else x
 
 
 def row_indices(x: Tensor) -> Tensor:
@@ -69,7 +72,7 @@ def select_rows(x: Tensor, rows: Tensor) -> Tensor:
     shift = (starts[rows] - crow[:-1]).repeat_interleave(length)
     places = torch.arange(len(shift), device=x.device) + shift  # [nnz of the rows]
     return csr(
-        crow, x.col_indices()[places], x.values()[places], (len(rows), x.shape[1])
+        crow, x.col_indices()[places], stored_values(x)[places], (len(rows), x.shape[1])
     )
 
 
@@ -78,6 +81,7 @@ def with_values(x: Tensor, values: Tensor) -> Tensor:
     other = torch.sparse_csr_tensor(
         x.crow_indices(), x.col_indices(), values, x.shape, check_invariants=False
     )
+    other._entries = values
     other._transpose = _transpose(x)  # the same places, so the same structure
     return other
 
@@ -86,7 +90,8 @@ def matmul(x: Tensor, weight: Tensor) -> Tensor:
     """The product `x @ weight` of dense or CSR features with a dense matrix.
 
     The gradient needs `x` transposed. Its structure is sorted once and then stays
-    with `x`, so that a training step multiplies and never sorts.
+    with `x`, so that a training step multiplies and never sorts. Half precision adds
+    up in float32. The gradient can be differentiated again.
 
     Args:
         x: `[N, F]`, dense or CSR.
@@ -97,7 +102,7 @@ def matmul(x: Tensor, weight: Tensor) -> Tensor:
     """
     if not is_csr(x):
         return x @ weight
-    return _CSRMatmul.apply(x.values(), weight, x)
+    return _CSRMatmul.apply(stored_values(x), weight, x)
 
 
 class _CSRMatmul(torch.autograd.Function):
@@ -105,29 +110,45 @@ class _CSRMatmul(torch.autograd.Function):
     def forward(ctx, values: Tensor, weight: Tensor, x: Tensor) -> Tensor:
         ctx.save_for_backward(values, weight)
         ctx.x = x
-        with torch.autocast(x.device.type, enabled=False):
-            return x @ weight.to(x.dtype)
+        return _product(x.crow_indices(), x.col_indices(), values, weight, x.shape)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         values, weight = ctx.saved_tensors
         row, crow_t, row_t, order = _transpose(ctx.x)
         grad_values = grad_weight = None
         if ctx.needs_input_grad[0]:
+            if torch.is_grad_enabled() and not hasattr(ctx.x, "_entries"):
+                raise RuntimeError(
+                    "the gradient of a CSR matrix that PyTorch built can be "
+                    "differentiated once; build it with gat_course.sparse.csr"
+                )
             columns = ctx.x.col_indices()
-            grad_values = (grad[row] * weight[columns]).sum(dim=1)
+            grad_values = (grad[row] * weight[columns]).sum(dim=1).to(values.dtype)
         if ctx.needs_input_grad[1]:
-            transposed = torch.sparse_csr_tensor(
-                crow_t,
-                row_t,
-                values.index_select(0, order),
-                (ctx.x.shape[1], ctx.x.shape[0]),
-                check_invariants=False,
-            )
-            with torch.autocast(grad.device.type, enabled=False):
-                grad_weight = transposed @ grad.to(values.dtype)
+            values_t = values.index_select(0, order)
+            shape = ctx.x.shape[1], ctx.x.shape[0]
+            if torch.is_grad_enabled():  # this gradient is to be differentiated again
+                x_t = torch.sparse_csr_tensor(
+                    crow_t, row_t, values_t.detach(), shape, check_invariants=False
+                )
+                grad_weight = _CSRMatmul.apply(values_t, grad, x_t)
+            else:
+                grad_weight = _product(crow_t, row_t, values_t, grad, shape)
+            grad_weight = grad_weight.to(weight.dtype)
         return grad_values, grad_weight, None
+
+
+def _product(
+    crow: Tensor, col: Tensor, values: Tensor, dense: Tensor, shape: tuple[int, int]
+) -> Tensor:
+    """CSR times dense, in the dtype of `values`; half precision adds up in float32."""
+    exact = torch.promote_types(values.dtype, torch.float32)
+    with torch.autocast(values.device.type, enabled=False):
+        x = torch.sparse_csr_tensor(
+            crow, col, values.to(exact), shape, check_invariants=False
+        )
+        return (x @ dense.to(exact)).to(values.dtype)
 
 
 def _transpose(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

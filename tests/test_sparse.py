@@ -52,3 +52,42 @@ def test_dense_input_is_an_ordinary_product():
 def test_parts_that_form_no_matrix_are_refused():
     with pytest.raises(RuntimeError, match="sorted and distinct"):
         sparse.csr(torch.tensor([0, 2]), torch.tensor([1, 0]), torch.ones(2), (1, 2))
+
+
+def test_second_derivatives_equal_those_of_the_dense_product():
+    x, dense, values = pair()
+    stored = dense != 0
+    dense.requires_grad_()
+    weight = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+
+    def twice(product, entries):
+        loss = (product**3).sum()
+        first = torch.autograd.grad(loss, [entries, weight], create_graph=True)
+        return torch.autograd.grad(sum((g**2).sum() for g in first), [entries, weight])
+
+    ours = twice(sparse.matmul(x, weight), values)
+    theirs = twice((dense * stored) @ weight, dense)
+    torch.testing.assert_close(ours[0], theirs[0][stored])
+    torch.testing.assert_close(ours[1], theirs[1])
+
+
+def test_a_second_derivative_that_would_be_wrong_is_refused():
+    x = pair()[0].detach().requires_grad_()
+    weight = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    loss = (sparse.matmul(x, weight) ** 2).sum()
+    with pytest.raises(RuntimeError, match=r"build it with gat_course.sparse.csr"):
+        torch.autograd.grad(loss, [x, weight], create_graph=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_adds_up_in_float32(dtype):
+    x, dense, _ = pair()
+    x, dense = sparse.with_values(x, x.values().detach().to(dtype)), dense.to(dtype)
+    weight = torch.randn(5, 3, dtype=dtype, requires_grad=True)
+    product = sparse.matmul(x, weight)
+    assert product.dtype == dtype
+    exact = dense.double() @ weight.double()
+    torch.testing.assert_close(product.double(), exact, atol=0.05, rtol=0.01)
+    product.sum().backward()
+    expected = dense.double().sum(0).unsqueeze(1).expand(5, 3)
+    torch.testing.assert_close(weight.grad.double(), expected, atol=0.05, rtol=0.01)
