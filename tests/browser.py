@@ -1,4 +1,8 @@
-"""A headless Chromium for tests/test_book.py, steered by its DevTools protocol."""
+"""A headless Chromium for tests/test_book.py, steered by its DevTools protocol.
+
+It waits for what has to happen, never for a time: PATIENCE only ends a test that would
+not end by itself, on a machine however slow.
+"""
 
 import base64
 import fcntl
@@ -8,6 +12,7 @@ import select
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -23,10 +28,9 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+PATIENCE = 600  # seconds
 READY = """
-new Promise(done =>
-    document.readyState == "complete" ? done() : addEventListener("load", done))
-.then(() => window.MathJax?.startup?.promise)
+Promise.resolve(window.MathJax?.startup?.promise)
 .then(() => document.fonts.ready)
 .then(() => true)
 """
@@ -51,6 +55,7 @@ class Browser:
         self._answers = b""
         self._last = 0
         self._session = None
+        self._loaded: set[str] = set()  # the documents whose `load` event has come
         # The browser reads commands from descriptor 3 and answers on descriptor 4.
         commands, self._write = os.pipe()
         self._read, answers = os.pipe()
@@ -71,6 +76,7 @@ class Browser:
         self._session = attached["sessionId"]
         for domain in ("Page", "Network", "Runtime"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
         return self
 
     def __exit__(self, *_) -> None:
@@ -93,11 +99,11 @@ class Browser:
             raise RuntimeError(f"{method}: {answer['error']['message']}")
         return answer["result"]
 
-    def _next(self, seconds: float = 60) -> dict:
+    def _next(self) -> dict:
         """The browser's next message; what the page does is noted on the way."""
         while b"\0" not in self._answers:
-            if not select.select([self._read], [], [], seconds)[0]:
-                raise TimeoutError(f"no answer from the browser for {seconds} s")
+            if not select.select([self._read], [], [], PATIENCE)[0]:
+                raise TimeoutError(f"no answer from the browser for {PATIENCE} s")
             received = os.read(self._read, 1 << 20)
             if not received:
                 raise RuntimeError("the browser ended")
@@ -107,6 +113,8 @@ class Browser:
         params = message.get("params", {})
         if message.get("method") == "Network.requestWillBeSent":
             self.requests.append(params["request"]["url"])
+        if message.get("method") == "Page.lifecycleEvent" and params["name"] == "load":
+            self._loaded.add(params["loaderId"])
         if message.get("method") == "Runtime.exceptionThrown":
             details = params["exceptionDetails"]
             self.errors.append(details.get("exception", details).get("description", ""))
@@ -127,7 +135,12 @@ class Browser:
     def open(self, url: str) -> None:
         """Load a page and wait until its equations are typeset."""
         self.requests, self.errors = [], []
-        self.call("Page.navigate", url=url)
+        answer = self.call("Page.navigate", url=url)
+        if "errorText" in answer:
+            raise RuntimeError(f"{url}: {answer['errorText']}")
+        # Until the page has loaded, a script may still meet the one before it.
+        while answer["loaderId"] not in self._loaded:
+            self._next()
         self.run(READY)
 
     def run(self, script: str):
@@ -138,6 +151,15 @@ class Browser:
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{script}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
+
+    def wait(self, condition: str):
+        """The value of a JavaScript expression as soon as it is true."""
+        deadline = time.monotonic() + PATIENCE
+        while not (value := self.run(condition)):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{condition} is {value!r} after {PATIENCE} s")
+            time.sleep(0.1)
+        return value
 
     def shoot(self, file: Path) -> None:
         """Store a picture of the window as PNG."""

@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import browser
 import pytest
 
 from gat_course import dgl_compat
@@ -12,3 +13,13 @@ def dgl():
         return dgl_compat.import_dgl()
     except ImportError as error:
         pytest.skip(f"DGL cannot be had here: {error}")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A browser with one page, or a skip where none is installed."""
+    program = browser.find()
+    if program is None:
+        pytest.skip("no Chromium or Chrome is installed")
+    with browser.Browser(program) as running:
+        yield running
