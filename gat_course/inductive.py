@@ -22,7 +22,14 @@ from gat_course import __version__
 from gat_course.files import whole
 from gat_course.graph import GraphData, checksum
 from gat_course.tissues import Tissues, batch_graphs
-from gat_course.training import require_finite
+from gat_course.training import (
+    predict,
+    require_epochs,
+    require_finite,
+    require_gradient,
+    require_trainable,
+    snapshot,
+)
 
 CHECKPOINT_EVERY = 30  # seconds
 
@@ -120,15 +127,32 @@ def evaluate_graphs(
     Args:
         model: called as `model(graph, x)`, returns logits `[N, L]`; its training mode
             is put back afterwards.
-        graphs: with features `x` and labels `y` `[N, L]`.
+        graphs: with features `x` and labels `y`, 0.0 or 1.0, `[N, L]`.
         batch_size: graphs that are computed at a time.
 
     Returns:
         The `LabelEvaluation`; both numbers are NaN where the model's outputs are.
 
     Raises:
-        ValueError: there is no graph, or micro-F1 has no value.
+        TypeError: `graphs` is no sequence of graphs.
+        ValueError: there is no graph, one lacks features or labels, the model returns
+            no logit for each label or is on another device, or micro-F1 has no value.
+            The message says what to do.
     """
+    if isinstance(graphs, GraphData | Tissues):
+        raise TypeError(
+            f"graphs must be a list of graphs, got {type(graphs).__name__}; use "
+            "[graph] for one, or tissues.test"
+        )
+    for number, graph in enumerate(graphs):
+        if graph.x is None or graph.y is None:
+            raise ValueError(f"graph {number} ({graph.name}) lacks x or y")
+        if graph.y.dim() != 2 or not graph.y.is_floating_point():
+            raise ValueError(
+                f"y of graph {number} must be floating point [N, L], 1 where a node "
+                f"has a label; got {graph.y.dtype} {list(graph.y.shape)}. One class "
+                "per node is for evaluate"
+            )
     return _evaluate(model, batches(graphs, batch_size))
 
 
@@ -141,24 +165,33 @@ def require_positive(graphs: Sequence[GraphData], part: str) -> None:
         )
 
 
-@torch.no_grad()
 def _evaluate(model: nn.Module, graphs: Sequence[GraphData]) -> LabelEvaluation:
     if not graphs:
         raise ValueError("there is no graph to evaluate on")
-    was_training = model.training
-    model.eval()
     loss, size, counts = 0.0, 0, 0
-    try:
-        for graph in graphs:
-            logits = model(graph, graph.x)
-            total = F.binary_cross_entropy_with_logits(logits, graph.y, reduction="sum")
-            loss, size = loss + float(total), size + graph.y.numel()
-            if not bool(logits.isnan().any()):  # else the loss says so
-                counts = counts + label_counts(logits, graph.y)
-    finally:
-        model.train(was_training)
+    for graph in graphs:
+        logits = _logits(model, graph)
+        total = F.binary_cross_entropy_with_logits(logits, graph.y, reduction="sum")
+        loss, size = loss + float(total), size + graph.y.numel()
+        if not bool(logits.isnan().any()):  # else the loss says so
+            counts = counts + label_counts(logits, graph.y)
     mean = loss / size
     return LabelEvaluation(mean, micro_f1(counts) if mean == mean else float("nan"))
+
+
+def _logits(model: nn.Module, graph: GraphData) -> Tensor:
+    """`[N, L]`, with dropout off and without gradients; the mode is put back."""
+    logits = predict(model, graph)
+    is_tensor = isinstance(logits, Tensor)
+    if not is_tensor or logits.shape != graph.y.shape:
+        found = list(logits.shape) if is_tensor else f"a {type(logits).__name__}"
+        nodes, labels = graph.y.shape
+        raise ValueError(
+            f"{type(model).__name__} returns {found}, but y is [{nodes}, {labels}]: it "
+            "must return a logit for each label of each node. Build it with "
+            f"num_labels = {labels}"
+        )
+    return logits
 
 
 def fit_graphs(
@@ -181,7 +214,8 @@ def fit_graphs(
     epochs. The parameters of the epoch with the best micro-F1 are kept; where the loss
     turns long before the score, keeping what is best in both, as `fit` does, would keep
     an early and poor epoch. The model comes back in evaluation mode. The test graphs
-    are not looked at.
+    are not looked at. Everything else is checked before the first epoch, for which the
+    model computes one graph.
 
     Args:
         model: called as `model(graph, x)`, returns logits `[N, L]`.
@@ -193,43 +227,38 @@ def fit_graphs(
         patience: epochs without a new best; None trains `max_epochs` epochs and keeps
             the last parameters.
         checkpoint: a file that receives the state of the training every half minute,
-            random numbers included. If it is there, training goes on from it.
+            random numbers included. If it is there, training goes on from it, on the
+            same kind of device and, on a CPU, with as many threads
+            (`torch.set_num_threads`).
         progress: show a progress bar.
 
     Returns:
         The `GraphHistory`.
 
     Raises:
+        TypeError: `tissues` are no `Tissues`.
         ValueError: a number makes no sense, or `checkpoint` is damaged, or belongs to
-            another model, other data, options or versions, or is beyond `max_epochs`.
-            Or no node of the validation graphs has a label.
+            another model, other data, options, versions, device or number of threads,
+            or is beyond `max_epochs`. Or no node of the validation graphs has a label,
+            the model returns no logit for each label, is on another device, or has no
+            parameter that requires a gradient.
         FloatingPointError: a loss became NaN or infinite; the message names the epoch.
             With `patience`, `model` then holds the best parameters so far.
 
     Source: Veličković et al., ICLR 2018, section 3.3.
     """
-    if max_epochs < 1 or (patience is not None and patience < 1):
-        raise ValueError(
-            f"max_epochs and patience must be at least 1, got {max_epochs}, {patience}"
-        )
-    require_positive(tissues.val, "val")
-    val = batches(tissues.val, batch_size)
+    require_epochs(max_epochs, patience)
+    val = _prepared(model, tissues, batch_size)
     from tqdm import tqdm
 
     optimizer = torch.optim.Adam(
         model.parameters(), lr=lr, weight_decay=weight_decay, fused=True
     )
-    state, about = _State(model, optimizer), {}
-    if checkpoint:
-        about = {
-            "model": repr(model),
-            "parameters": {n: list(p.shape) for n, p in model.named_parameters()},
-            "data": f"{tissues!r}, {checksum(tissues.graphs)}",
-            "options": [lr, weight_decay, batch_size, patience],
-            "versions": f"gat_course {__version__}, torch {torch.__version__}",
-        }
-        if Path(checkpoint).exists():
-            state.read(checkpoint, about)
+    options = [lr, weight_decay, batch_size, patience]
+    about = _about(model, tissues, options) if checkpoint else {}
+    state = _State(model, optimizer)
+    if checkpoint and Path(checkpoint).exists():
+        state.read(checkpoint, about)
     history = state.history
     if history.epochs > max_epochs:
         raise ValueError(
@@ -272,6 +301,35 @@ def fit_graphs(
     return history
 
 
+def _prepared(model: nn.Module, tissues: Tissues, batch_size: int) -> list[GraphData]:
+    """The validation graphs in batches, once all has been checked."""
+    if not isinstance(tissues, Tissues):
+        raise TypeError(
+            f"fit_graphs trains on Tissues, not on a {type(tissues).__name__}; for one "
+            "graph with masks there is fit"
+        )
+    require_positive(tissues.val, "val")
+    found = batches(tissues.val, batch_size)
+    require_trainable(model)
+    _logits(model, tissues.val[0])
+    return found
+
+
+def _about(model: nn.Module, tissues: Tissues, options: list) -> dict[str, object]:
+    """What decides a training, and so must be the same where it goes on."""
+    device = tissues.device.type
+    return {
+        "model": repr(model),
+        "parameters": {n: list(p.shape) for n, p in model.named_parameters()},
+        "data": f"{tissues!r}, {checksum(tissues.graphs)}",
+        "options": options,
+        "versions": f"gat_course {__version__}, torch {torch.__version__}",
+        "device": device,
+        # Sums over other threads differ in the last digit, and soon in more.
+        "threads": torch.get_num_threads() if device == "cpu" else None,
+    }
+
+
 def _one_epoch(
     model: nn.Module,
     graphs: Sequence[GraphData],
@@ -285,6 +343,7 @@ def _one_epoch(
     for graph in batches([graphs[i] for i in order], batch_size):
         optimizer.zero_grad()
         step = F.binary_cross_entropy_with_logits(model(graph, graph.x), graph.y)
+        require_gradient(model, step)
         step.backward()
         optimizer.step()
         loss += float(step.detach()) * graph.y.numel()
@@ -300,7 +359,7 @@ class _State:
         self.on_gpu = self.device.type == "cuda"
         self.history = GraphHistory()
         self.best_loss, self.best_f1, self.waited = float("inf"), -1.0, 0
-        self.best: dict[str, Tensor] | None = None
+        self.best: dict[str, object] | None = None
 
     def keep(self, loss: float, val: LabelEvaluation, patience: int | None) -> None:
         """Take note of an epoch, and of its parameters if they are the best."""
@@ -314,8 +373,7 @@ class _State:
         better = val.f1 > self.best_f1
         if better:
             history.best_epoch = history.epochs - 1
-            parameters = self.model.state_dict().items()
-            self.best = {name: value.clone() for name, value in parameters}
+            self.best = snapshot(self.model)
         self.waited = 0 if better or val.loss < self.best_loss else self.waited + 1
         self.best_loss = min(self.best_loss, val.loss)
         self.best_f1 = max(self.best_f1, val.f1)
@@ -348,9 +406,15 @@ class _State:
             raise ValueError(_damaged(path))
         different = [key for key in about if found.get(key) != about[key]]
         if different:
+            there = {key: found.get(key) for key in different}
+            here = {key: about[key] for key in different}
+            values = ""
+            if not {"model", "data"} & set(different):  # which are long
+                values = f" (there {there}, here {here})"
             raise ValueError(
                 f"{path} is the checkpoint of another training: its "
-                f"{', '.join(different)} differs. Move it away or choose another file"
+                f"{', '.join(different)} differs{values}. Move it away or choose "
+                "another file"
             )
         try:
             self.model.load_state_dict(content["model"])
@@ -358,7 +422,10 @@ class _State:
             self.history = GraphHistory(**content["history"])
             self.best_loss, self.best_f1, self.waited = content["stopping"]
             if content["best"] is not None:
-                self.best = {k: v.to(self.device) for k, v in content["best"].items()}
+                self.best = {
+                    name: value.to(self.device) if isinstance(value, Tensor) else value
+                    for name, value in content["best"].items()
+                }
             torch.set_rng_state(content["random"])
             if self.on_gpu and content["cuda"] is not None:
                 torch.cuda.set_rng_state(content["cuda"], self.device)

@@ -138,9 +138,11 @@ def run_seeds(
         threads: of each run; by default one if there are several workers, else those
             that PyTorch uses now. With the number fixed, no run depends on `workers`.
         path: a JSON file that receives every finished run at once. Runs found there
-            are not repeated, so an interrupted experiment goes on where it stopped.
-            On `Tissues` a run that is not finished goes on too, from a checkpoint
-            beside the file.
+            are not repeated, so an interrupted experiment goes on where it stopped:
+            with the same model, data and options, on the same kind of device and, on
+            a CPU, with the same `threads`; `workers` and seeds may be others. On
+            `Tissues` a run that is not finished goes on too, from a checkpoint beside
+            the file.
         about: what else the file at `path` says of the experiment, plain values by
             name. They must not differ either, except for "command" and "machine".
         keep_models: False leaves `model` None in every run, so that many models do
@@ -153,19 +155,23 @@ def run_seeds(
         returns those that are finished, with a warning.
 
     Raises:
-        ValueError: no seeds or a seed twice, no workers, labels or masks are
-            missing, `checkpoint` is among the options, another process is writing
-            `path`, or `path` holds runs of another
-            model, other data or options, or says otherwise than `about`.
+        ValueError: no seeds or a seed twice, no workers, labels or masks are missing,
+            `checkpoint` is among the options, another process is writing `path`, or
+            `path` holds runs of another model, other data, options, threads or device,
+            or says otherwise than `about`, or lacks some of the runs and does not say
+            with how many threads and on which device the others were made.
         FloatingPointError: a run diverged; the finished runs are in `path`, and in
             the error's attribute `finished`.
     """
     seeds = _distinct(seeds)
     _require_data(graph)
     _require_no_checkpoint(fit_options)
+    threads = _threads(workers, threads)
     with alone(path) if path else nullcontext():
-        about = _describe(make_model, graph, fit_options, about or {}) if path else {}
-        finished = {run.seed: run for run in _read_runs(path, about)} if path else {}
+        finished = {}
+        if path:
+            about = _describe(make_model, graph, fit_options, threads, about or {})
+            finished = {run.seed: run for run in _read_runs(path, about, seeds)}
         tasks = [
             ("", make_model, graph, seed, fit_options | _checkpoint(graph, path, seed))
             for seed in seeds
@@ -189,7 +195,7 @@ def run_seeds(
             return Runs(finished[seed] for seed in seeds if seed in finished)
 
         found = len(seeds) - len(tasks)
-        _train_all(tasks, keep, in_order, workers, progress, threads, found)
+        _train_all(tasks, keep, in_order, workers, threads, progress, found)
         return in_order()
 
 
@@ -244,7 +250,8 @@ def compare(
             for name in experiments
         }
 
-    _train_all(tasks, keep, in_order, workers, progress)
+    threads = _threads(workers, None)
+    _train_all(tasks, keep, in_order, workers, threads, progress)
     return in_order()
 
 
@@ -292,29 +299,34 @@ def _distinct(seeds: Iterable[int]) -> list[int]:
     return seeds
 
 
+def _threads(workers: int, threads: int | None) -> int:
+    """How many threads each run has."""
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    if threads is None:
+        return 1 if workers > 1 else torch.get_num_threads()
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    return threads
+
+
 def _train_all(
     tasks: list[tuple],
     keep: Callable[[str, Run | GraphRun], None],
     finished: Callable,
     workers: int,
+    threads: int,
     progress: bool,
-    threads: int | None = None,
     found: int = 0,
 ) -> None:
     """Run all tasks on the workers and hand each finished run to `keep`.
 
     `found` runs more were finished before; the progress bar counts them.
     """
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads}")
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
     threads_before = torch.get_num_threads()
-    if threads is None:
-        threads = 1 if workers > 1 else threads_before
     jobs = Parallel(n_jobs=workers, return_as="generator_unordered")(
         delayed(_run_beside)(os.getpid(), *task, threads)
         if workers > 1
@@ -424,9 +436,15 @@ def _describe(
     make_model: Callable[[], nn.Module],
     data: GraphData | Tissues,
     fit_options: dict,
+    threads: int,
     more: Mapping,
 ) -> dict:
-    """What decides a run besides its seed: model, data, options of `fit`, `more`."""
+    """What decides a run besides its seed.
+
+    Model, data, options of `fit`, the kind of device and the number of threads, and
+    `more`. Sums over other threads differ in the last digit, and after some epochs in
+    more; on a GPU that number decides nothing.
+    """
     train = fit_graphs if isinstance(data, Tissues) else fit
     parameters = inspect.signature(train).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -441,6 +459,8 @@ def _describe(
         "graph": repr(data),
         "data": checksum(data.graphs if isinstance(data, Tissues) else [data]),
         "options": options,
+        "device": data.device.type,
+        "threads": threads if data.device.type == "cpu" else None,
     }
     if taken := sorted(about.keys() & more.keys()):
         raise ValueError(f"about must not contain {', '.join(taken)}: run_seeds does")
@@ -454,12 +474,15 @@ def _describe(
         ) from error
 
 
-def _read_runs(path: str | os.PathLike, about: dict) -> Sequence[Run]:
+def _read_runs(
+    path: str | os.PathLike, about: dict, seeds: Iterable[int]
+) -> Sequence[Run | GraphRun]:
     path = Path(path)
     if not path.exists():
         return []
     found, runs = read_file(path)
-    may_differ = {"command", "machine"}
+    unknown = [key for key in ("device", "threads") if key not in found]
+    may_differ = {"command", "machine", *unknown}
     keys = [key for key in {**about, **found} if key not in may_differ]
     different = [key for key in keys if found.get(key) != about.get(key)]
     if different:
@@ -467,6 +490,14 @@ def _read_runs(path: str | os.PathLike, about: dict) -> Sequence[Run]:
             f"{path} holds runs of another experiment: its {', '.join(different)} "
             f"differs (there {found.get(different[0])!r}, here "
             f"{about.get(different[0])!r}). Choose another path"
+        )
+    if unknown and set(seeds) - {run.seed for run in runs}:
+        told = ", ".join(f'"{key}": {json.dumps(about[key])}' for key in unknown)
+        raise ValueError(
+            f"{path} does not say on which {' and '.join(unknown)} its runs were made, "
+            "as files of earlier versions do not, so no more can be added to them. "
+            f"Choose another path or, if you know that it was so, write {told} into "
+            'its "about"'
         )
     return runs
 

@@ -200,14 +200,21 @@ def _prepared(model: nn.Module, graph: GraphData) -> tuple[GraphData, GraphData]
     )
 
 
-def _logits(model: nn.Module, graph: GraphData) -> Tensor:
-    """`[N, C]`, with dropout off and without gradients; the mode is put back."""
+def predict(model: nn.Module, graph: GraphData) -> object:
+    """What the model returns, with dropout off and without gradients.
+
+    The training mode is put back.
+
+    Raises:
+        ValueError: model and graph are on different devices, or their numbers are of
+            different kinds and the model does not allow that.
+    """
     require_same_device(model, graph.device)
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            logits = model(graph, graph.x)
+            return model(graph, graph.x)
     except RuntimeError as error:
         kinds = {p.dtype for p in model.parameters() if p.is_floating_point()}
         if graph.x.dtype in kinds or not kinds:
@@ -218,6 +225,11 @@ def _logits(model: nn.Module, graph: GraphData) -> Tensor:
         ) from error
     finally:
         model.train(was_training)
+
+
+def _logits(model: nn.Module, graph: GraphData) -> Tensor:
+    """What `predict` returns, `[N, C]`."""
+    logits = predict(model, graph)
     is_tensor = isinstance(logits, Tensor)
     if not is_tensor or logits.dim() != 2 or len(logits) != graph.num_nodes:
         found = list(logits.shape) if is_tensor else f"a {type(logits).__name__}"
@@ -348,7 +360,7 @@ def _as_mask(
         except (TypeError, ValueError):
             mask = torch.zeros(0)
     if mask.dtype == torch.bool and mask.shape in ((n,), (n, 1)):
-        return mask.to(graph.device).view(n)
+        return mask.to(graph.y.device).view(n)
     if mask.dim() == 2 and len(mask) == n:
         advice = f"It holds {mask.shape[1]} splits; choose one, as {name}[:, 0]"
     elif mask.shape == (n,) and bool(((mask == 0) | (mask == 1)).all()):

@@ -193,6 +193,33 @@ def test_evaluation_of_nothing_is_refused(tissues):
         evaluate_graphs(model, blank)
 
 
+@pytest.mark.parametrize("argument", ["one graph", "tissues"])
+def test_what_is_no_list_of_graphs_is_refused(tissues, argument):
+    given = tissues.val[0] if argument == "one graph" else tissues
+    with pytest.raises(TypeError, match=r"must be a list of graphs.*\[graph\] for one"):
+        evaluate_graphs(make_gcn(), given)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x": None}, "graph 1 .* lacks x or y"),
+        ({"y": None}, "graph 1 .* lacks x or y"),
+        (
+            {"y": torch.arange(16) % 4},
+            r"y of graph 1 must be .* got torch.int64 \[16\]",
+        ),
+        ({"y": torch.ones(16, 4).long()}, r"floating point \[N, L\].*int64 \[16, 4\]"),
+    ],
+)
+def test_graphs_without_features_or_labels_of_this_form_are_refused(changes, message):
+    graph = GraphData.from_edges(
+        [0], [1], 16, x=torch.zeros(16, 6), y=torch.ones(16, 4)
+    )
+    with pytest.raises(ValueError, match=message):
+        evaluate_graphs(make_gcn(), [graph, replace(graph, **changes)])
+
+
 # Training: what a step is
 
 
@@ -410,7 +437,94 @@ def test_numbers_without_sense_are_refused(tissues, options, message):
         fit_graphs(make_gcn(), tissues, **options)
 
 
+def refused(model, tissues, *parts, error=ValueError):
+    """Both refuse in these words, and `fit_graphs` before it changes anything."""
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    for call in (
+        lambda: fit_graphs(model, tissues, progress=False),
+        lambda: evaluate_graphs(model, tissues.test),
+    ):
+        with pytest.raises(error) as raised:
+            call()
+        for part in parts:
+            assert part in str(raised.value)
+        assert model.training
+        for name, value in model.state_dict().items():
+            assert value.is_meta or torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize("make", [InductiveGAT, InductiveGCN, GAT])
+@pytest.mark.parametrize("labels", [3, 5, 1])
+def test_another_number_of_labels_than_the_models_is_refused(tissues, make, labels):
+    found = f"returns [{tissues.val[0].num_nodes}, {labels}], but y is ["
+    with pytest.raises(ValueError) as error:
+        fit_graphs(make(6, labels), tissues, progress=False)
+    assert found in str(error.value)
+    refused(make(6, labels), tissues, ", 4]", "num_labels = 4")
+
+
+def test_what_is_no_logits_is_refused(tissues):
+    class Pair(InductiveGCN):
+        def forward(self, graph, x):
+            return super().forward(graph, x), None
+
+    refused(Pair(6, 4, hidden=2), tissues, "Pair returns a tuple, but y is [")
+
+
+def test_model_and_graphs_on_different_devices_are_refused(tissues):
+    refused(make_gcn().to("meta"), tissues, "the model is on meta, the graph on cpu")
+
+
+def test_a_frozen_model_is_refused(tissues):
+    model = make_gat().requires_grad_(False)
+    with pytest.raises(
+        ValueError, match="no parameter of InductiveGAT requires a grad"
+    ):
+        fit_graphs(model, tissues, progress=False)
+    evaluate_graphs(model, tissues.test)
+    with torch.no_grad(), pytest.raises(ValueError, match="no gradient reaches"):
+        fit_graphs(make_gat(), tissues, progress=False)
+
+
+def test_one_graph_is_sent_to_fit(tissues):
+    with pytest.raises(TypeError, match="not on a GraphData; .* there is fit"):
+        fit_graphs(make_gat(), tissues.train[0], progress=False)
+
+
 # Checkpoints
+
+
+class Noting(Answers):
+    """A module with a state of its own, as `get_extra_state` allows."""
+
+    def __init__(self, script):
+        super().__init__(script)
+        self.seen = []
+
+    def forward(self, graph, x):
+        if self.training:
+            self.seen.append(self.calls)
+        return super().forward(graph, x)
+
+    def get_extra_state(self):
+        return {"seen": self.seen}
+
+    def set_extra_state(self, state):
+        self.seen = list(state["seen"])
+
+
+def test_whatever_a_module_keeps_in_its_state_comes_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(inductive, "CHECKPOINT_EVERY", 0)
+    script = [(1.0, 1.0), *[(1.0, 0.1)] * 7]
+    options = {"lr": 0.0, "checkpoint": tmp_path / "a.checkpoint", "progress": False}
+    model = Noting(script)
+    fit_graphs(model, scripted_tissues(), max_epochs=5, **options)
+    assert (model.marker.item(), model.seen) == (0, [0])
+    again = Noting(script)
+    again.calls = 5
+    history = fit_graphs(again, scripted_tissues(), max_epochs=7, **options)
+    assert (history.best_epoch, history.epochs) == (0, 7)
+    assert (again.marker.item(), again.seen) == (0, [0])
 
 
 class Stoppable(GAT):
@@ -541,6 +655,25 @@ def test_a_checkpoint_of_another_training_is_refused(tissues, checkpoint, monkey
     refused("model, parameters, options", make_gat, lr=0.01)
     monkeypatch.setattr(inductive, "__version__", "0.0.1")
     refused("versions")
+
+
+def test_a_checkpoint_of_other_threads_or_another_device_is_refused(
+    tissues, checkpoint
+):
+    options = {**LONG, "checkpoint": checkpoint}
+    torch.set_num_threads(2)
+    try:
+        message = r"its threads differs \(there {'threads': 1}, here {'threads': 2}\)"
+        with pytest.raises(ValueError, match=message):
+            fit_graphs(make_stoppable(), tissues, **options)
+    finally:
+        torch.set_num_threads(1)
+    content = torch.load(checkpoint, weights_only=True)
+    for changed in ({"device": "cuda", "threads": None}, {"device": None}):
+        content["about"] |= changed
+        torch.save(content, checkpoint)
+        with pytest.raises(ValueError, match="its device"):
+            fit_graphs(make_stoppable(), tissues, **options)
 
 
 def test_a_checkpoint_without_a_part_is_damaged(tissues, checkpoint):

@@ -661,12 +661,74 @@ def test_runs_of_another_experiment_are_not_mixed_in(tmp_path):
     assert path.read_text() == "{half a fi"
 
 
-def test_about_does_not_replace_what_tells_experiments_apart(tmp_path):
+@pytest.fixture
+def threads_of_pytorch():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_runs_of_another_number_of_threads_are_not_mixed_in(
+    tmp_path, threads_of_pytorch
+):
+    graph, path = two_clusters(), tmp_path / "runs.json"
+    torch.set_num_threads(2)
+    run_seeds(make_gcn, graph, [0], path=path, threads=1, **QUICK)
+    stored = path.read_bytes()
+    message = r"its threads differs \(there 1, here 2\)"
+    for options in ({"threads": 2}, {}, {"threads": 2, "workers": 2}):
+        with pytest.raises(ValueError, match=message):
+            run_seeds(make_gcn, graph, [0, 1], path=path, **options, **QUICK)
+    assert path.read_bytes() == stored
+    torch.set_num_threads(1)  # what is meant without `threads`
+    run_seeds(make_gcn, graph, [0, 1], path=path, **QUICK)
+    about, found = runs.read_file(path)
+    assert (about["device"], about["threads"]) == ("cpu", 1)
+    assert [run.seed for run in found] == [0, 1]
+
+
+def test_runs_of_another_device_are_not_mixed_in(tmp_path, monkeypatch):
+    graph, path = two_clusters(), tmp_path / "runs.json"
+    run_seeds(make_gcn, graph, [0], path=path, threads=1, **QUICK)
+    # No GPU is needed to be told of one.
+    monkeypatch.setattr(GraphData, "device", torch.device("cuda", 0))
+    message = r"its device, threads differs \(there 'cpu', here 'cuda'\)"
+    with pytest.raises(ValueError, match=message):
+        run_seeds(make_gcn, graph, [0], path=path, threads=1, **QUICK)
+    path.unlink()
+    monkeypatch.setattr(runs, "_train_all", lambda *args: None)
+    for threads in (1, 5):  # of the CPU: on a GPU they decide nothing
+        about = runs._describe(make_gcn, graph, QUICK, threads, {})
+        assert (about["device"], about["threads"]) == ("cuda", None)
+
+
+def test_a_file_without_threads_and_device_is_read_and_not_added_to(tmp_path):
+    graph, path = two_clusters(), tmp_path / "runs.json"
+    options = {"path": path, "threads": 1, **QUICK}
+    made = run_seeds(make_gcn, graph, [0, 1], **options)
+    content = json.loads(path.read_text())
+    del content["about"]["threads"], content["about"]["device"]  # an earlier version's
+    path.write_text(json.dumps(content))
+    assert runs.read_file(path)[1].scores == made.scores
+    assert run_seeds(make_gcn, graph, [1], **options).scores == made.scores[1:]
+    stored = path.read_bytes()
+    with pytest.raises(ValueError) as error:
+        run_seeds(make_gcn, graph, [0, 1, 2], **options)
+    told = '"device": "cpu", "threads": 1'
+    assert "does not say on which device and threads its runs" in str(error.value)
+    assert f'write {told} into its "about"' in str(error.value)
+    assert path.read_bytes() == stored
+    path.write_bytes(stored.replace(b'"about": {', b'"about": {%b, ' % told.encode()))
+    assert len(run_seeds(make_gcn, graph, [0, 1, 2], **options)) == 3
+    with pytest.raises(ValueError, match="another experiment: its options differs"):
+        run_seeds(make_gcn, graph, [0], **{**options, "max_epochs": 6})
+
+
+@pytest.mark.parametrize("key", ["data", "device", "threads"])
+def test_about_does_not_replace_what_tells_experiments_apart(tmp_path, key):
     path = tmp_path / "runs.json"
-    with pytest.raises(ValueError, match="about must not contain data"):
-        run_seeds(
-            partial(MLP, 8, 2), two_clusters(), [0], path=path, about={"data": "x"}
-        )
+    with pytest.raises(ValueError, match=f"about must not contain {key}"):
+        run_seeds(partial(MLP, 8, 2), two_clusters(), [0], path=path, about={key: "x"})
 
 
 @pytest.mark.parametrize(
@@ -675,6 +737,7 @@ def test_about_does_not_replace_what_tells_experiments_apart(tmp_path):
         ([], {}, "at least one"),
         ([1, 1], {}, "different"),
         ([1], {"workers": 0}, "workers"),
+        ([1], {"threads": 0}, "threads"),
     ],
 )
 def test_run_seeds_refuses_what_makes_no_sense(seeds, options, message):
