@@ -356,3 +356,48 @@ def test_features_of_the_wrong_shape_are_refused(layer_class):
         layer(GRAPHS["random"], torch.zeros(12, 5).double())
     with pytest.raises(ValueError, match=r"x must be \[12, 6\].*got \[11, 6\]"):
         layer(GRAPHS["random"], torch.zeros(11, 6).double())
+
+
+def test_a_graph_without_edges_has_gradients(layer_class):
+    layer = make(layer_class, {"num_heads": 2, "bias": False})
+    layer(GRAPHS["no edges"], torch.randn(4, 6).double()).sum().backward()
+    for parameter in layer.parameters():
+        assert torch.equal(parameter.grad, torch.zeros_like(parameter))
+
+
+@pytest.mark.parametrize("merge", ["concat", "mean"])
+def test_an_edge_of_weight_w_counts_like_w_copies(layer_class, merge):
+    graph = GRAPHS["random"]
+    times = torch.randint(1, 4, (graph.num_edges,), generator=torch.manual_seed(0))
+    copies = GraphData(
+        num_nodes=graph.num_nodes,
+        src=graph.src.repeat_interleave(times),
+        dst=graph.dst.repeat_interleave(times),
+    )
+    weighted = GraphData(
+        num_nodes=graph.num_nodes,
+        src=graph.src,
+        dst=graph.dst,
+        edge_weight=times.double(),
+    )
+    layer = make(layer_class, {"num_heads": 3, "merge": merge})
+    x = features(graph)
+    out, alpha = layer(weighted, x, return_attention=True)
+    expected, of_copies = layer(copies, x, return_attention=True)
+    torch.testing.assert_close(out, expected)
+    edge = torch.arange(graph.num_edges).repeat_interleave(times)
+    summed = torch.zeros_like(alpha).index_add(0, edge, of_copies)
+    torch.testing.assert_close(alpha, summed)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_only_the_ratios_of_edge_weights_count(layer_class, scale):
+    graph = GraphData.from_edges(
+        [0, 1], [2, 2], 3, edge_weight=[1.0 * scale, scale / 2]
+    )
+    layer = make(layer_class, {"num_heads": 1})
+    with torch.no_grad():
+        layer.att_dst.zero_()
+        layer.att_src.zero_()
+    alpha = layer(graph, torch.randn(3, 6).double(), return_attention=True)[1]
+    torch.testing.assert_close(alpha, torch.tensor([[2 / 3], [1 / 3]]).double())
