@@ -324,7 +324,7 @@ def test_a_reproduction_is_not_mixed_with_runs_of_another_kind(brief, tmp_path):
         ({"name": "cara"}, "unknown data set 'cara'"),
         ({"runs": 0}, "at least 1"),
         ({"workers": 0}, "at least 1"),
-        ({"models": ["gta"]}, "some of gat, uniform, gcn, mlp"),
+        ({"models": ["gta"]}, "some of gat, .*uniform, gcn, mlp"),
         ({"models": []}, "some of gat"),
     ],
 )
@@ -537,7 +537,8 @@ def test_the_published_numbers_on_ppi_are_those_of_table_3():
     }
     assert reproduce.PUBLISHED.keys() == reproduce.EXPERIMENTS.keys()
     for experiment in reproduce.EXPERIMENTS.values():
-        assert tuple(experiment.models) == reproduce.MODELS
+        assert set(reproduce.MODELS) <= set(experiment.models)
+    assert tuple(reproduce.EXPERIMENTS["ppi"].models) == reproduce.MODELS
 
 
 def test_the_graphs_get_self_loops(in_place_of_ppi):
