@@ -11,7 +11,14 @@ import pytest
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell
 
-from tools.notebooks import ROOT, notebooks
+from tools.notebooks import ROOT, notebooks, uses_dgl
+
+# Run at the end of a notebook's setup cell, without a name that its cells could use:
+# no notebook may need its own folder, nor DGL where no cell of it asks for DGL.
+ELSEWHERE = """
+_elsewhere = __import__("tempfile").TemporaryDirectory()
+__import__("os").chdir(_elsewhere.name)"""
+WITHOUT_DGL = '__import__("sys").modules["dgl"] = None'
 
 
 def pytest_configure(config):
@@ -19,6 +26,8 @@ def pytest_configure(config):
     os.environ["TQDM_DISABLE"] = "1"
     paths = [str(ROOT), os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    if data := os.environ.get("GAT_COURSE_DATA"):  # the kernels run in other folders
+        os.environ["GAT_COURSE_DATA"] = os.path.abspath(data)
     if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
         os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -53,6 +62,10 @@ def pytest_ignore_collect(collection_path, config):
 
 def pytest_itemcollected(item):
     if isinstance(item, IPyNbCell):
+        if "setup" in item.cell.metadata.get("tags", []):
+            item.cell.source += f"\n{ELSEWHERE}"
+            if not uses_dgl(item.parent.nb):
+                item.cell.source += f"\n{WITHOUT_DGL}"
         shrink = item.cell.metadata.get("gat_course", {}).get("test")
         if shrink:
             item.cell.source += f"\n{shrink}"

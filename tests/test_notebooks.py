@@ -166,6 +166,7 @@ def course(**changes):
         (put(1, source="import gat_course"), "first code cell must be"),
         (note(1, tags=[]), "must carry the tag `setup`"),
         (put(3, source="dgl = import_dgl()"), "dgl>=2.1"),
+        (put(3, source="from dgl import function"), "dgl>=2.1"),
         (put(3, execution_count=9), "not run once each, in order: [1, 2, 9, 4]"),
         (put(3, execution_count=None), "in order: [1, 2, None, 4]"),
         (lambda nb: [c.update(id="s") for c in nb.cells], "cells share the id 's'"),
@@ -575,6 +576,24 @@ def test_pytest_shrinks_and_compares_cells(tree):
     nbformat.write(nb, path)
     printed = run_pytest(tree)
     assert "7 passed" in printed and "failed" not in printed, printed
+
+
+@pytest.mark.parametrize(
+    ("needs", "message"),
+    [
+        ("open('beside.txt')", "No such file or directory: 'beside.txt'"),
+        ("__import__('dgl')", "import of dgl halted"),
+        ("import numpy\nos.getcwd()", "name 'os' is not defined"),
+    ],
+)
+def test_pytest_finds_what_a_notebook_may_not_need(tree, needs, message):
+    path = store(tree, "a = 1", needs)
+    (path.parent / "beside.txt").touch()
+    nb = notebooks.read(path)
+    notebooks.add_header(nb, "book/one", WHERE)
+    nbformat.write(nb, path)
+    printed = run_pytest(tree)
+    assert "1 failed, 2 passed" in printed and message in printed, printed
 
 
 @pytest.mark.parametrize("dist", ["load", "worksteal", "loadgroup", "loadfile"])

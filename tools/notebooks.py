@@ -143,7 +143,8 @@ def uses_dgl(nb: NotebookNode) -> bool:
     """Whether a notebook's code asks for DGL, by `import_dgl`, its layers or graphs."""
     code = (c.source for c in nb.cells if c.cell_type == "code")
     own = (source for source in code if "%pip" not in source)
-    return any(re.search(r"import_dgl|\b(UDF|DGL)GATLayer|\.dgl\(", s) for s in own)
+    asks = r"(?m)import_dgl|\b(UDF|DGL)GATLayer|\.dgl\(|^\s*(import|from) dgl\b"
+    return any(re.search(asks, source) for source in own)
 
 
 def add_header(nb: NotebookNode, page: str, where: Address) -> None:
