@@ -285,19 +285,25 @@ def _serve(line, build: Callable[[], Callable], threads: int) -> None:
 
 def _peak_of_process(step: Callable[[], object]) -> int | None:
     """Bytes that the process grows by while `step` runs; None where none can tell."""
-    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+    def read(key: str) -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        (line,) = (line for line in lines if line.startswith(key))
+        return 1024 * int(line.split()[1])
+
     try:
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)  # hand back what is free
-        reset.write_text("5")  # the peak starts again at what is held now
-    except (OSError, AttributeError, TypeError):  # no Linux
+        # The peak starts again at what is held now.
+        Path("/proc/self/clear_refs").write_text("5")
+        before, _ = read("VmRSS"), read("VmHWM")
+    except (
+        OSError,
+        AttributeError,
+        TypeError,
+        ValueError,
+    ):  # not, or not all, of Linux
         return None
-
-    def read(key: str) -> int:
-        line = next(x for x in status.read_text().splitlines() if x.startswith(key))
-        return 1024 * int(line.split()[1])
-
-    before = read("VmRSS")
     step()
     return read("VmHWM") - before
 
@@ -417,9 +423,10 @@ def machine(threads: int) -> dict[str, object]:
                 processor = line.partition(":")[2].strip()
                 break
     packages = {"gat_course": __version__, "python": platform.python_version()}
-    for package in ("torch", "dgl", "torch_geometric"):
+    packages["torch"] = torch.__version__  # with its build, as "+cpu"
+    for package in ("dgl", "torch_geometric"):
         if importlib.util.find_spec(package):
-            packages[package] = importlib.metadata.version(package)
+            packages[package] = _version(package)
     return {
         "processor": processor,
         "cores": os.cpu_count(),
@@ -427,6 +434,13 @@ def machine(threads: int) -> dict[str, object]:
         "system": platform.platform(),
         "versions": packages,
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # installed without pip
+        return "?"
 
 
 def installed(contenders: Sequence[str]) -> list[str]:

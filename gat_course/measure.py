@@ -1,11 +1,14 @@
 """Time and peak memory of a call, side by side with others (chapters 2, 3, 4 and 9)."""
 
+import math
 import os
 import statistics
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -49,7 +52,9 @@ def _finish() -> None:
         torch.cuda.synchronize()
 
 
-def peak_memory(call: Callable[[], object], device: str | torch.device = "cpu") -> int:
+def peak_memory(
+    call: Callable[[], object], device: str | torch.device = "cpu"
+) -> float:
     """The most memory that a call's tensors hold at one moment, in bytes.
 
     What lives before the call does not count, what the call returns does. Run the call
@@ -57,15 +62,17 @@ def peak_memory(call: Callable[[], object], device: str | torch.device = "cpu") 
 
     On a CPU each allocation of PyTorch in this thread is recorded by its profiler.
     Memory that a library takes without PyTorch is not seen, and recording costs memory
-    itself: keep a call below some 100,000 operations. On a GPU it is PyTorch's own
-    count, from which older tensors that the call frees are missing.
+    itself: keep a call below some 100,000 operations. How the profiler is asked may
+    change with any release of PyTorch; where it no longer answers rightly, memory is
+    not measured. On a GPU it is PyTorch's own count, from which older tensors that the
+    call frees are missing.
 
     Args:
         call: what to measure; called once, without arguments.
         device: where its tensors are, a CPU or a CUDA device.
 
     Returns:
-        Bytes.
+        Bytes, a whole number; NaN, with a warning, where memory is not measured.
 
     Raises:
         ValueError: another kind of device.
@@ -83,8 +90,37 @@ def peak_memory(call: Callable[[], object], device: str | torch.device = "cpu") 
         return torch.cuda.max_memory_allocated(device) - before
     if kind != "cpu":
         raise ValueError(f"memory is measured on a cpu or cuda device, not on {device}")
-    if torch._C._autograd._profiler_enabled():
+    if _profiler_is_running():
         raise RuntimeError("a profiler is running; measure memory outside of it")
+    if not _allocations_are_seen():
+        call()
+        warnings.warn(
+            f"memory is not measured, and nan stands for it: PyTorch "
+            f"{torch.__version__} does not tell, in the way it is asked here, how much "
+            "the tensors on a CPU take",
+            stacklevel=2,
+        )
+        return math.nan
+    return _recorded_peak(call)
+
+
+def _profiler_is_running() -> bool:
+    try:
+        return torch._C._autograd._profiler_enabled()
+    except AttributeError:  # a name of PyTorch's own; then the profiler itself objects
+        return False
+
+
+@cache
+def _allocations_are_seen() -> bool:
+    """Whether the profiler, whose names used here are private, counts a known case."""
+    try:
+        return _recorded_peak(lambda: torch.ones(1000, device="cpu").double()) == 12_000
+    except Exception:  # whatever another release answers with
+        return False
+
+
+def _recorded_peak(call: Callable[[], object]) -> int:
     recorder = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
     with quiet():
         recorder.start()

@@ -1,12 +1,14 @@
 """Peak memory against what tensors must take; times as medians taken in turns."""
 
+import math
 import os
 import time
+import warnings
 
 import pytest
 import torch
 
-from gat_course import EdgeGATLayer, GraphData, measure
+from gat_course import EdgeGATLayer, GraphData, checks, formulas, measure
 
 MATRIX = 4 * 500 * 500  # one of the matrices below
 
@@ -66,6 +68,75 @@ def test_what_cannot_be_measured_is_refused(x):
         measure.peak_memory(lambda: measure.peak_memory(lambda: x + x))
     with pytest.raises(ValueError, match="a cpu or cuda device, not on mps"):
         measure.peak_memory(lambda: x + x, "mps")
+
+
+class OtherProfiler:
+    """A profiler of another release, which holds its results elsewhere."""
+
+    def __init__(self, **options):
+        pass
+
+    def start(self):
+        pass
+
+    def stop(self):
+        pass
+
+
+@pytest.fixture(params=["no results", "no tree", "another tree", "nothing seen"])
+def another_pytorch(request, monkeypatch):
+    """A PyTorch in which some name has gone, or means something else."""
+
+    def gone(roots):
+        raise AttributeError("'NoneType' object has no attribute 'alloc_size'")
+
+    if request.param == "no results":
+        monkeypatch.setattr(measure, "profile", OtherProfiler)
+    elif request.param == "no tree":
+        monkeypatch.setattr(OtherProfiler, "profiler", object(), raising=False)
+        monkeypatch.setattr(measure, "profile", OtherProfiler)
+    elif request.param == "another tree":
+        monkeypatch.setattr(measure, "_peak", gone)
+    else:
+        monkeypatch.setattr(measure, "_peak", lambda roots: 0)
+    measure._allocations_are_seen.cache_clear()
+    yield
+    measure._allocations_are_seen.cache_clear()
+
+
+def test_where_pytorch_does_not_tell_memory_is_not_measured(x, another_pytorch):
+    calls = []
+    with pytest.warns(UserWarning, match="not measured, and nan stands") as told:
+        peak = measure.peak_memory(lambda: calls.append(x + x))
+    assert math.isnan(peak) and len(calls) == 1
+    assert told[0].filename == __file__
+    with pytest.raises(ZeroDivisionError):
+        measure.peak_memory(lambda: 1 / 0)
+    with pytest.raises(ValueError, match="not on mps"):
+        measure.peak_memory(lambda: x, "mps")
+
+
+def test_nan_goes_through_what_chapters_do_with_it(x, another_pytorch):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        peaks = {k: measure.peak_memory(lambda: x + x) for k in ("a", "b")}
+        solved = checks.exercise("2.4", rows_at_a_time)
+    assert solved  # its answers are checked, its memory cannot be
+    assert f"{peaks['a'] / 1e6:8.1f} MB".strip() == "nan MB"
+    assert f"{peaks['a'] / peaks['b']:.1f}" == "nan"
+
+
+def rows_at_a_time(z, att_dst, att_src, mask, chunk):
+    rows = []
+    for k in range(0, len(z), chunk):
+        scores = formulas.attention_scores(z, att_dst, att_src)[k : k + chunk]
+        rows.append(formulas.masked_softmax(scores, mask[k : k + chunk]) @ z)
+    return torch.cat(rows)
+
+
+def test_the_name_that_tells_of_a_running_profiler_may_go(x, monkeypatch):
+    monkeypatch.delattr(torch._C._autograd, "_profiler_enabled")
+    assert measure.peak_memory(lambda: x + x) == MATRIX
 
 
 def test_on_cuda_pytorchs_own_counters_are_used(monkeypatch):
