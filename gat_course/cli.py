@@ -46,6 +46,8 @@ def _reproduce(args: argparse.Namespace) -> int:
         workers=args.workers,
     )
     print(reproduce.table(args.name, results, args.folder))
+    if len(results) > 1 and "gat" in results and min(map(len, results.values())) > 1:
+        print(f"\n{reproduce.gaps(results)}")
     return 0
 
 

@@ -96,6 +96,7 @@ def matrix(chunk: Chunk, values: Tensor, columns: Tensor, width: int) -> Tensor:
         columns,
         values,
         (len(chunk.starts) - 1, width),
+        device=values.device,
         check_invariants=False,
     )
 

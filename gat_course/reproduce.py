@@ -259,9 +259,6 @@ def table(
 ) -> str:
     """What was measured beside what was published, one line for each model.
 
-    Where `results` has "gat", each line also says by how much it is higher, with the
-    95 % interval (see `difference`).
-
     On PPI also the mean time of a run and the largest peak of memory of all of them,
     which `GraphHistory` explains: on a CPU it is the peak of the whole process, runs
     before it included.
@@ -287,7 +284,6 @@ def table(
     known = {} if inductive and data != "PPI" else PUBLISHED[name]
     rows = [["model", "measured", "runs", "published"]]
     rows[0] += ["minutes a run", "peak GB"] if inductive else []
-    rows[0] += ["minus gat, 95 % interval"] if len(results.keys() | {"gat"}) > 1 else []
     rows[0] += [] if folder is None else ["file"]
     for model, runs in results.items():
         published = known.get(model, (None, None))
@@ -295,22 +291,42 @@ def table(
         cells = [model, _plus_minus(*measured, digits), str(len(runs))]
         cells += [_plus_minus(*published, digits)]
         cells += _costs(runs) if inductive else []
-        if len(results.keys() | {"gat"}) > 1:
-            cells += [_minus(runs, results.get("gat", []), digits + 1)]
         cells += [] if folder is None else [str(_path(folder, name, model))]
         rows.append(cells)
+    return "\n".join([title, *_aligned(rows)])
+
+
+def gaps(results: Mapping[str, Runs], base: str = "gat") -> str:
+    """How much higher each model's mean is than that of `base`, with 95 % intervals.
+
+    Args:
+        results: the `Runs` of each model, at least two of each.
+        base: one of them.
+
+    Returns:
+        A title and a line for each of the other models; see `difference`.
+
+    Raises:
+        ValueError: `base` is not among the results, or a model has one run alone.
+    """
+    if base not in results:
+        raise ValueError(f"base must be one of {', '.join(results)}; got {base!r}")
+    rows = []
+    for model, runs in results.items():
+        if model != base:
+            gap = difference(runs, results[base])
+            digits = 4 if isinstance(runs[0], GraphRun) else 2
+            mean, low, high = (
+                f"{v:+.{digits}f}" for v in (gap.mean, gap.low, gap.high)
+            )
+            rows.append([model, mean, f"{low} to {high}", gap.verdict])
+    title = f"Difference from {base}, 95 % interval (Welch)"
+    return "\n".join([title, *_aligned(rows)])
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join([title, *lines])
-
-
-def _minus(runs: Runs, gat: Runs, digits: int) -> str:
-    """How much higher the mean is than that of "gat", with its 95 % interval."""
-    if runs is gat or min(len(runs), len(gat)) < 2:
-        return "–"
-    gap = difference(runs, gat)
-    parts = (f"{v:+.{digits}f}" for v in (gap.mean, gap.low, gap.high))
-    return "{} ({} to {})".format(*parts)
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def _plus_minus(mean: float | None, std: float | None, digits: int) -> str:

@@ -32,7 +32,9 @@ def csr(crow: Tensor, col: Tensor, values: Tensor, shape: tuple[int, int]) -> Te
             is broken).
     """
     crow, col = crow.int(), col.int()
-    x = torch.sparse_csr_tensor(crow, col, values, shape, check_invariants=True)
+    x = torch.sparse_csr_tensor(
+        crow, col, values, shape, device=values.device, check_invariants=True
+    )
     x._entries = values
     return x
 
@@ -45,7 +47,15 @@ def is_csr(x: Tensor) -> bool:
 def stored_values(x: Tensor) -> Tensor:
     """The numbers that `x` stores: all of a dense tensor, the non-zeros of CSR."""
     # PyTorch's own way from a CSR matrix to its values can be differentiated once only.
-    return getattr(x, "_entries", x.values()) if is_csr(x) else x
+    if not is_csr(x):
+        return x
+    return x._entries if _knows_entries(x) else x.values()
+
+
+def _knows_entries(x: Tensor) -> bool:
+    """Whether the values that `csr` got are still those that a gradient is asked of."""
+    own = getattr(x, "_entries", None)
+    return own is not None and own.requires_grad >= x.requires_grad
 
 
 def row_indices(x: Tensor) -> Tensor:
@@ -78,9 +88,7 @@ def select_rows(x: Tensor, rows: Tensor) -> Tensor:
 
 def with_values(x: Tensor, values: Tensor) -> Tensor:
     """The CSR matrix `x` with other stored values, `[nnz]`, in the same places."""
-    other = torch.sparse_csr_tensor(
-        x.crow_indices(), x.col_indices(), values, x.shape, check_invariants=False
-    )
+    other = _unchecked(x.crow_indices(), x.col_indices(), values, x.shape)
     other._entries = values
     other._transpose = _transpose(x)  # the same places, so the same structure
     return other
@@ -118,7 +126,7 @@ class _CSRMatmul(torch.autograd.Function):
         row, crow_t, row_t, order = _transpose(ctx.x)
         grad_values = grad_weight = None
         if ctx.needs_input_grad[0]:
-            if torch.is_grad_enabled() and not hasattr(ctx.x, "_entries"):
+            if torch.is_grad_enabled() and not _knows_entries(ctx.x):
                 raise RuntimeError(
                     "the gradient of a CSR matrix that PyTorch built can be "
                     "differentiated once; build it with gat_course.sparse.csr"
@@ -129,9 +137,7 @@ class _CSRMatmul(torch.autograd.Function):
             values_t = values.index_select(0, order)
             shape = ctx.x.shape[1], ctx.x.shape[0]
             if torch.is_grad_enabled():  # this gradient is to be differentiated again
-                x_t = torch.sparse_csr_tensor(
-                    crow_t, row_t, values_t.detach(), shape, check_invariants=False
-                )
+                x_t = _unchecked(crow_t, row_t, values_t.detach(), shape)
                 grad_weight = _CSRMatmul.apply(values_t, grad, x_t)
             else:
                 grad_weight = _product(crow_t, row_t, values_t, grad, shape)
@@ -145,10 +151,16 @@ def _product(
     """CSR times dense, in the dtype of `values`; half precision adds up in float32."""
     exact = torch.promote_types(values.dtype, torch.float32)
     with torch.autocast(values.device.type, enabled=False):
-        x = torch.sparse_csr_tensor(
-            crow, col, values.to(exact), shape, check_invariants=False
-        )
+        x = _unchecked(crow, col, values.to(exact), shape)
         return (x @ dense.to(exact)).to(values.dtype)
+
+
+def _unchecked(
+    crow: Tensor, col: Tensor, values: Tensor, shape: tuple[int, int]
+) -> Tensor:
+    return torch.sparse_csr_tensor(
+        crow, col, values, shape, device=values.device, check_invariants=False
+    )
 
 
 def _transpose(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -619,10 +619,11 @@ def test_ppi_has_a_file_and_a_line_for_each_model(small_ppi, tmp_path, capsys):
     arguments = ["reproduce", "ppi", "--runs", "2", "--workers", "1", "--models"]
     arguments += [*reproduce.MODELS, "--folder", str(tmp_path)]
     assert cli.main(arguments) == 0
-    title, columns, *lines = capsys.readouterr().out.splitlines()
+    table, gaps = capsys.readouterr().out.split("\n\n")
+    assert gaps.startswith("Difference from gat, ") and len(gaps.splitlines()) == 4
+    title, columns, *lines = table.splitlines()
     assert title == f"{NAME}, micro-F1 on the test graphs"
-    heads = "model measured runs published minutes a run peak GB "
-    heads += "minus gat, 95 % interval file"
+    heads = "model measured runs published minutes a run peak GB file"
     assert columns.split() == heads.split()
     names = [f"ppi-{model}.json" for model in reproduce.MODELS]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
@@ -656,14 +657,26 @@ def test_the_table_of_ppi_shows_measured_published_time_and_memory():
     results["mlp"] = Runs([replace(runs[0], peak_memory=None)])
     lines = reproduce.table("ppi", results, data="PPI").splitlines()
     assert lines[0] == "PPI, micro-F1 on the test graphs"
-    assert lines[1].endswith("peak GB  minus gat, 95 % interval")
-    assert lines[2].split() == "gat 0.973 ± 0.004 3 0.973 ± 0.002 2.0 3.00 –".split()
-    lower = (
-        "uniform 0.963 ± 0.004 3 0.934 ± 0.006 2.0 3.00 -0.0100 (-0.0182 to -0.0018)"
-    )
-    assert lines[3].split() == lower.split()
-    assert lines[4].split()[:8] == "gcn 0.973 ± 0.004 3 – 2.0 3.00".split()
-    assert lines[5].split() == "mlp 0.970 1 0.422 1.0 – –".split()
+    assert lines[1].endswith("peak GB")
+    assert lines[2].split() == "gat 0.973 ± 0.004 3 0.973 ± 0.002 2.0 3.00".split()
+    assert lines[3].split() == "uniform 0.963 ± 0.004 3 0.934 ± 0.006 2.0 3.00".split()
+    assert lines[4].split() == "gcn 0.973 ± 0.004 3 – 2.0 3.00".split()
+    assert lines[5].split() == "mlp 0.970 1 0.422 1.0 –".split()
+
+
+def test_the_gaps_are_differences_with_their_intervals():
+    runs = {
+        "uniform": graph_runs(0.960, 0.962, 0.967),
+        "gat": graph_runs(0.970, 0.972, 0.977),
+    }
+    title, line = reproduce.gaps(runs).splitlines()
+    assert title == "Difference from gat, 95 % interval (Welch)"
+    assert line.split() == "uniform -0.0100 -0.0182 to -0.0018 lower".split()
+    stored = {model: reproduce.stored("cora", model)[0] for model in ("gat", "gcn")}
+    line = reproduce.gaps(stored, base="gcn").splitlines()[1]
+    assert line.split() == "gat +0.32 +0.14 to +0.51 higher".split()
+    with pytest.raises(ValueError, match="base must be one of gat, gcn"):
+        reproduce.gaps(stored, base="mlp")
 
 
 def test_no_other_data_are_called_ppi_in_the_table(small_ppi, tmp_path, monkeypatch):

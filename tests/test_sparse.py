@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gat_course import sparse
+from gat_course import FusedGATLayer, GraphData, sparse
 from gat_course.dropout import dropout
 
 
@@ -91,3 +91,27 @@ def test_half_precision_adds_up_in_float32(dtype):
     product.sum().backward()
     expected = dense.double().sum(0).unsqueeze(1).expand(5, 3)
     torch.testing.assert_close(weight.grad.double(), expected, atol=0.05, rtol=0.01)
+
+
+def test_a_gradient_asked_of_the_matrix_itself_arrives():
+    x = pair()[0].detach()
+    x = sparse.csr(x.crow_indices(), x.col_indices(), x.values(), x.shape)
+    x.requires_grad_()
+    weight = torch.randn(5, 3, dtype=torch.float64)
+    sparse.matmul(x, weight).sum().backward()
+    expected = weight.sum(1)[x.col_indices().long()]
+    torch.testing.assert_close(x.grad.values(), expected)
+
+
+def test_another_default_device_changes_nothing():
+    x, dense, _ = pair()
+    weight = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    with torch.device("meta"):
+        product = sparse.matmul(dropout(x, 0.5), weight)
+        product.sum().backward()
+        layer = FusedGATLayer(5, 4).to_empty(device="cpu").double()
+        torch.nn.init.ones_(layer.weight)
+        graph = GraphData.from_edges([0, 1], [1, 2], 7)
+        layer(graph, x).sum().backward()
+    assert product.device.type == weight.grad.device.type == "cpu"
+    assert dense.shape[1] == 5
