@@ -97,7 +97,7 @@ def test_almost_no_edges(num_edges, limit):
 def test_a_graph_serves_layers_of_any_number_of_heads(limit):
     graph = graph_with_a_hub()
     x = torch.randn(graph.num_nodes, 6, dtype=torch.float64)
-    for num_heads in (2, 1, 2):
+    for num_heads in (1, 2, 1):
         edges, chunks = twins(out_features=8, num_heads=num_heads)
         torch.testing.assert_close(chunks(graph, x), edges(graph, x))
 
