@@ -11,6 +11,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -28,6 +29,13 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+START = """
+import os, sys
+commands, answers, program, *flags = sys.argv[1:]
+os.dup2(int(commands), 3)
+os.dup2(int(answers), 4)
+os.execv(program, [program, *flags])
+"""
 PATIENCE = 600  # seconds
 READY = """
 Promise.resolve(window.MathJax?.startup?.promise)
@@ -61,8 +69,8 @@ class Browser:
         self._read, answers = os.pipe()
         high = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands, answers)]
         self._process = subprocess.Popen(
-            ["bash", "-c", 'exec "$@" 3<&{} 4>&{}'.format(*high), "bash", program]
-            + [*FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"],
+            [sys.executable, "-c", START, *map(str, high), program, *FLAGS]
+            + [f"--user-data-dir={self._profile.name}", "about:blank"],
             pass_fds=high,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

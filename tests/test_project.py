@@ -259,7 +259,7 @@ TOO_NEW = (
 def test_make_says_why_no_python_will_do(bare, pythons, told):
     programs = bare / "bin"
     programs.mkdir()
-    (programs / "awk").symlink_to(shutil.which("awk"))
+    (programs / "awk").symlink_to(shutil.which("awk") or pytest.skip("no awk here"))
     for name, change in pythons.items():
         pretender(programs / name, change)
     done = make(bare, "test", PATH=str(programs))
@@ -353,25 +353,127 @@ def test_an_installation_that_outlives_its_make_is_waited_for(bare, stand_in):
 # ------------------------------------------------ continuous integration
 
 
-def test_ci_runs_make_test_on_the_data_beside_it(tmp_path):
-    """With stand-ins for make and the browser, so that nothing is installed."""
-    runner, programs = tmp_path / "project" / ".ci" / "run", tmp_path / "bin"
-    runner.parent.mkdir(parents=True)
-    shutil.copy(ROOT / ".ci" / "run", runner)
+@pytest.fixture
+def machine(tmp_path) -> Path:
+    """A folder for the only programs of a machine on which .ci/run then runs."""
+    programs = tmp_path / "bin"
     programs.mkdir()
-    script(programs / "make", 'echo "$1 $GAT_COURSE_DATA"', "exit 7")
-    script(programs / "chromium")
-    variables = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    for name in ("bash", "dirname", "env", "mv"):
+        found = shutil.which(name) or pytest.skip(f"{name} is not installed")
+        (programs / name).symlink_to(found)
+    return programs
+
+
+def run_ci(machine: Path) -> subprocess.CompletedProcess:
+    runner = machine.parent / "project" / ".ci" / "run"
+    runner.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / ".ci" / "run", runner)
+    variables = environment(PATH=str(machine))
     variables.pop("GAT_COURSE_DATA", None)
+    return subprocess.run(
+        [runner], env=variables, capture_output=True, text=True, cwd="/"
+    )
 
-    def run():
-        return subprocess.run(
-            [runner], env=variables, capture_output=True, text=True, cwd="/"
-        )
 
-    done = run()
+def equip(machine: Path) -> None:
+    """Add stand-ins for all that .ci/run needs; make tells what it is asked for."""
+    script(machine / "make", 'echo "$1 $GAT_COURSE_DATA"', "exit 7")
+    script(machine / "chromium")
+    script(machine / "python3")
+
+
+def test_ci_runs_make_test_on_the_data_beside_it(machine):
+    equip(machine)
+    done = run_ci(machine)
     assert (done.returncode, done.stdout.strip()) == (7, "test")
-    data = tmp_path / "shared" / "data"
+    data = machine.parent / "shared" / "data"
     data.mkdir(parents=True)
-    done = run()
+    done = run_ci(machine)
     assert (done.returncode, done.stdout.strip()) == (7, f"test {data}")
+
+
+@pytest.mark.parametrize(
+    ("missing", "packages"),
+    [
+        (["make"], "make"),
+        (["chromium"], "chromium"),
+        (["python3"], "python3-venv"),
+        (["make", "chromium", "python3"], "make python3-venv chromium"),
+    ],
+)
+def test_ci_installs_what_a_bare_debian_lacks(machine, missing, packages):
+    equip(machine)
+    aside = machine.parent / "aside"
+    aside.mkdir()
+    for name in missing:
+        (machine / name).rename(aside / name)
+    script(machine / "id", "echo 0")
+    script(machine / "apt-get", 'echo "$@" >> "$0.log"', f"mv {aside}/* {machine} || :")
+    done = run_ci(machine)
+    assert (done.returncode, done.stdout.strip()) == (7, "test"), done.stderr
+    update, install = (machine / "apt-get.log").read_text().splitlines()
+    assert update.startswith("update")
+    assert install.startswith("install") and install.endswith(f" {packages}")
+
+
+def test_ci_goes_on_without_a_browser_and_says_so(machine):
+    equip(machine)
+    (machine / "chromium").unlink()
+    script(machine / "id", "echo 1000")
+    done = run_ci(machine)
+    assert done.returncode == 7
+    assert "missing, and this script installs only as root" in done.stdout
+    assert "the tests that open the book's pages are skipped" in done.stdout
+
+
+# ------------------------------------------------ what the tests need
+
+
+def first_words(path: Path) -> set[str]:
+    """What a test file runs as a program, as its source has it: `sys.executable`, …"""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    lists = {}  # the lists that are given a name, for `subprocess.run(command)`
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            lists.setdefault(node.targets[0].id, []).append(node.value)
+    found = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not ast.unparse(node.func).startswith(
+            ("subprocess.", "os.system", "os.exec", "os.popen", "os.spawn")
+        ):
+            continue
+        command = node.args[0]
+        for value in lists.get(ast.unparse(command), [command]):
+            while isinstance(value, ast.BinOp):
+                value = value.left
+            first = value.elts[0] if isinstance(value, ast.List) else value
+            found.add(ast.unparse(first))
+    return found
+
+
+def test_the_tests_call_python_and_what_they_looked_for():
+    """`make` is looked for, and the script is .ci/run; no other program is called."""
+    found = {word for path in ROOT.glob("tests/*.py") for word in first_words(path)}
+    assert found == {"sys.executable", "MAKE", "runner"}
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("subprocess.run(['ps', '-A'])", {"'ps'"}),
+        ("listed = ['ps', '-A']\nsubprocess.run(listed)", {"'ps'"}),
+        ("subprocess.Popen([sys.executable, 'x'] + more)", {"sys.executable"}),
+        ("os.system('ps')", {"'ps'"}),
+    ],
+)
+def test_a_program_that_is_called_is_found(tmp_path, source, words):
+    (tmp_path / "x.py").write_text(source)
+    assert first_words(tmp_path / "x.py") == words
+
+
+def test_contributing_names_what_the_tests_look_for():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for path in ROOT.glob("tests/*.py"):
+        for name in re.findall(r"shutil\.which\(\"(\w+)\"\)", path.read_text()):
+            assert f"`{name}`" in text, f"{path.name} looks for {name}"
+    assert "Chromium or Chrome" in text
