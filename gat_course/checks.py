@@ -1,7 +1,8 @@
 """Checks of the exercises; every chapter's starter cells call `exercise`.
 
 A check compares an answer with a closed form or a property, says what is wrong in
-terms of the question, and never shows the solution.
+terms of the question, and never shows the solution. An answer may be on any device and
+of any kind of numbers: it is compared on the CPU.
 """
 
 import math
@@ -9,12 +10,13 @@ import operator
 import statistics
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 
 from gat_course import formulas, measure
 from gat_course.graph import GraphData
@@ -51,7 +53,11 @@ def exercise(number: str, *answer: Any) -> bool:
     try:
         if all(a is None for a in answer):
             raise _NotDone
-        with torch.random.fork_rng(devices=[]):  # leave the reader's seed alone
+        # Leave the reader's seed alone, and hand over tensors on the CPU whatever the
+        # reader's default device.
+        elsewhere = torch.get_default_device().type != "cpu"
+        on_cpu = torch.device("cpu") if elsewhere else nullcontext()
+        with torch.random.fork_rng(devices=[]), on_cpu:
             _CHECKS[number](*answer)
     except _NotDone:
         print(f"Exercise {number}: not done yet.")
@@ -72,23 +78,34 @@ def _check(number: str) -> Callable:
 
 
 def _tensor(value: Any, shape: tuple[int, ...], what: str) -> Tensor:
+    """An answer of one shape as float64 on the CPU, or a verdict."""
     if value is None or value is ...:
         raise _NotDone
-    try:
-        value = torch.as_tensor(value).detach()
-    except (TypeError, ValueError, RuntimeError):
-        raise _Wrong(
-            f"{what} should be numbers of shape {list(shape)}, not a "
-            f"{type(value).__name__} of something else."
-        ) from None
-    if value.is_complex():
-        raise _Wrong(f"{what} should hold real numbers.")
-    if value.layout != torch.strided:
-        value = value.to_dense()
+    value = _numbers(value, f"{what} should be numbers of shape {list(shape)}")
     if tuple(value.shape) != shape:
         raise _Wrong(
             f"{what} should have shape {list(shape)}, got {list(value.shape)}."
         )
+    return value
+
+
+def _numbers(value: Any, expected: str) -> Tensor:
+    """An answer as float64 on the CPU, dense and without a gradient, or a verdict."""
+    if isinstance(value, Tensor) and value.is_meta:
+        raise _Wrong(f"{expected}; on the meta device a tensor holds none.")
+    try:
+        if isinstance(value, Tensor):
+            value = value.detach().cpu()
+        else:
+            value = torch.as_tensor(value, device="cpu").detach()
+    except (TypeError, ValueError, RuntimeError):
+        raise _Wrong(
+            f"{expected}, not a {type(value).__name__} of something else."
+        ) from None
+    if value.is_complex():
+        raise _Wrong(f"{expected}; they should be real.")
+    if value.layout != torch.strided:
+        value = value.to_dense()
     return value.double()
 
 
@@ -118,7 +135,7 @@ def _five_friends() -> tuple[Tensor, Tensor]:
 
 @_check("1.1")
 def _pencil(weights: Any) -> None:
-    if any(w is None for w in weights):
+    if isinstance(weights, (list, tuple)) and any(w is None for w in weights):
         raise _NotDone
     weights = _tensor(weights, (2,), "Your list")
     if abs(float(weights.sum()) - 1) > 2e-3:
@@ -211,9 +228,10 @@ def _choose(weight: Any, a: Any) -> None:
     if weight is None or a is None:
         raise _NotDone
     x, adjacency = _five_friends()
-    weight, a = torch.as_tensor(weight).float(), torch.as_tensor(a).float()
-    width = weight.shape[1]
-    if weight.shape[0] != 2 or a.shape != (2 * width,):
+    weight = _numbers(weight, "W should be numbers of shape [2, F']").float()
+    a = _numbers(a, "a should be numbers of shape [2 F']").float()
+    width = weight.shape[-1] if weight.dim() == 2 else 0
+    if not width or weight.shape[0] != 2 or a.shape != (2 * width,):
         raise _Wrong(
             f"W should be [2, F'] and a [2 F'], got {list(weight.shape)} and "
             f"{list(a.shape)}."
@@ -267,6 +285,7 @@ def _window_graph(function: Callable) -> None:
             raise _NotDone
         if not isinstance(graph, GraphData):
             raise _Wrong(f"Build a GraphData, not a {type(graph).__name__}.")
+        graph = graph.to("cpu")
         if graph.num_nodes != num_words:
             raise _Wrong(f"{case}: the graph has {graph.num_nodes} nodes.")
         seen = graph.dense_adjacency()
@@ -682,11 +701,10 @@ def _silence(function: Callable) -> None:
         _compare_silenced(layer, function, graph, x, k)
 
 
-def _compare_silenced(
-    layer: EdgeGATLayer, function: Callable, graph: GraphData, x: Tensor, k: int
-) -> None:
-    case = f'With merge = "{layer.merge}", bias = {layer.bias is not None}, '
-    case += f"residual = {layer.residual}, k = {k}"
+def _layer_of_its_own(
+    layer: EdgeGATLayer, function: Callable, k: int
+) -> torch.nn.Module:
+    """What the answer returns, which shares nothing with the layer."""
     before = {name: p.detach().clone() for name, p in layer.named_parameters()}
     new = function(layer, k)
     if new is None:
@@ -701,10 +719,22 @@ def _compare_silenced(
             "The copy shares parameters with the layer: train one, and "
             "the other learns with it."
         )
+    if any(p.is_meta for p in new.parameters()):
+        raise _Wrong("The new layer's parameters hold no numbers: it is on meta.")
+    return new
+
+
+def _compare_silenced(
+    layer: EdgeGATLayer, function: Callable, graph: GraphData, x: Tensor, k: int
+) -> None:
+    case = f'With merge = "{layer.merge}", bias = {layer.bias is not None}, '
+    case += f"residual = {layer.residual}, k = {k}"
+    before = {name: p.detach().clone() for name, p in layer.named_parameters()}
+    new = _layer_of_its_own(layer, function, k)
     with torch.no_grad():
         full, alpha = layer(graph, x, return_attention=True)
         try:
-            out, new_alpha = new(graph, x, return_attention=True)
+            out, new_alpha = new.to(x)(graph, x, return_attention=True)
         except TypeError as error:
             if "return_attention" not in str(error):
                 raise
@@ -809,6 +839,7 @@ def _from_names(function: Callable) -> None:
     graph, names = answer
     if not isinstance(graph, GraphData):
         raise _Wrong(f"The first should be a GraphData, not a {type(graph).__name__}.")
+    graph = graph.to("cpu")
     if not isinstance(names, (tuple, list)):
         raise _Wrong(f"The second should be a list, not a {type(names).__name__}.")
     if list(names) != ["eve", "ann", "bob", "dan"]:
@@ -1001,14 +1032,14 @@ def _loss_from_logits(function: Callable) -> None:
     _close(gradient, error, "With large and small logits together the gradient")
 
 
-class _Counted(TorchDispatchMode):
-    """Stops a computation that writes more than `limit` numbers."""
+class _Counted(TorchFunctionMode):
+    """Stops a computation whose functions return more than `limit` numbers."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
         self.left = limit
 
-    def __torch_dispatch__(
+    def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))

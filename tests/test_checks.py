@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils._pytree import tree_leaves
 
 from gat_course import (
     GraphData,
@@ -1178,6 +1179,173 @@ def test_a_typical_mistake_is_named(number, answer, hint, capsys):
     assert not checks.exercise(number, *answer)
     out = capsys.readouterr().out
     assert out.startswith(f"Exercise {number}: not right yet.") and hint in out
+
+
+# Answers that are elsewhere, or of another kind
+
+
+class Elsewhere(torch.Tensor):
+    """A tensor that behaves as one on a GPU does to those who forget `.cpu()`."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if func == torch.Tensor.device.__get__:
+            return torch.device("cuda", 0)
+        given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
+        meets_others = any(not isinstance(t, Elsewhere) and t.dim() for t in given)
+        if meets_others and func is not torch.autograd.grad:
+            raise RuntimeError(
+                "Expected all tensors to be on the same device, but found at least two "
+                f"devices, cuda:0 and cpu! ({name})"
+            )
+        if name == "numpy":
+            raise TypeError("can't convert cuda:0 device type tensor to numpy")
+        found = super().__torch_function__(func, types, args, kwargs)
+        if func is torch.autograd.grad:  # a gradient is where its tensor is
+            pairs = zip(found, tree_leaves(args[1]), strict=True)
+            return tuple(grad.as_subclass(type(of)) for grad, of in pairs)
+        return found.as_subclass(torch.Tensor) if name == "cpu" else found
+
+
+class GraphElsewhere(GraphData):
+    """A graph of which nothing can be had before it is moved."""
+
+    def __init__(self, graph):
+        object.__setattr__(self, "graph", graph)
+
+    def to(self, device):
+        assert torch.device(device).type == "cpu"
+        return self.graph
+
+
+class LayerElsewhere(torch.nn.Module):
+    """A layer that computes only once it has been moved."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.moved = layer, False
+
+    def to(self, *where):
+        self.moved = True
+        return super().to(*where)
+
+    def forward(self, graph, x, **options):
+        if not self.moved:
+            raise RuntimeError("Expected all tensors to be on the same device")
+        return self.layer(graph, x, **options)
+
+
+def changed(answer, change, graph=None, layer=None):
+    """The same answer with each tensor in it, or in what it returns, changed."""
+    again = partial(changed, change=change, graph=graph, layer=layer)
+    if isinstance(answer, torch.Tensor):
+        return change(answer)
+    if isinstance(answer, (list, tuple)):
+        return type(answer)(map(again, answer))
+    if isinstance(answer, GraphData):
+        return (graph or (lambda g: g))(answer)
+    if isinstance(answer, torch.nn.Module):
+        return (layer or (lambda m: m))(answer)
+    if callable(answer):
+        return lambda *given, **named: again(answer(*given, **named))
+    return answer
+
+
+def as_elsewhere(answer):
+    return changed(
+        answer,
+        lambda tensor: tensor.as_subclass(Elsewhere),
+        GraphElsewhere,
+        LayerElsewhere,
+    )
+
+
+def test_the_stand_in_for_a_gpu_refuses_what_a_gpu_refuses():
+    there, here = torch.ones(2).as_subclass(Elsewhere), torch.ones(2)
+    assert (there + there).device.type == "cuda" and (2 * there)[0] == 2
+    for wrong in (lambda: there + here, lambda: torch.equal(here, there)):
+        with pytest.raises(RuntimeError, match="on the same device"):
+            wrong()
+    assert type(there.detach().cpu()) is torch.Tensor
+    assert torch.equal(there.detach().cpu() + here, 2 * here)
+
+
+# Their functions are handed each other's results.
+IN_TWO_STEPS = ("4.5",)
+
+
+@pytest.mark.parametrize("number", [n for n in EXERCISES if n not in IN_TWO_STEPS])
+def test_a_right_answer_on_another_device_is_right(number, capsys):
+    assert checks.exercise(number, *as_elsewhere(RIGHT[number]))
+    assert capsys.readouterr().out == f"Exercise {number}: right.\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "answer", "hint"),
+    [wrong for wrong in WRONG if "not a " not in wrong[2]],  # of a tensor's own kind
+)
+def test_a_mistake_on_another_device_is_named(number, answer, hint, capsys):
+    assert not checks.exercise(number, *as_elsewhere(answer))
+    assert hint in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_the_default_device_does_not_matter(number, capsys):
+    torch.set_default_device("meta")
+    try:
+        assert checks.exercise(number, *RIGHT[number])
+    finally:
+        torch.set_default_device(None)
+
+
+def with_gradient(tensor):
+    return tensor.clone().requires_grad_() if tensor.is_floating_point() else tensor
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+@pytest.mark.parametrize(
+    "change", [with_gradient, torch.Tensor.double, lambda t: t.to_sparse().to_dense()]
+)
+def test_another_kind_of_tensor_is_right(number, change, capsys):
+    answer = RIGHT[number]
+    if (number, change) not in (
+        ("2.5", torch.Tensor.double),  # sources must be whole numbers
+        ("6.3", with_gradient),  # the loss must keep its own gradient
+    ):
+        answer = changed(answer, change)
+    assert checks.exercise(number, *answer)
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_half_precision_gets_a_verdict(number, capsys):
+    checks.exercise(number, *changed(RIGHT[number], torch.Tensor.half))
+    assert capsys.readouterr().out.startswith(f"Exercise {number}: ")
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_a_tensor_that_holds_nothing_gets_a_verdict(number, capsys):
+    meta = partial(torch.Tensor.to, device="meta")
+    answer = changed(RIGHT[number], lambda t: meta(t), layer=lambda m: m.to("meta"))
+    right = checks.exercise(number, *answer)
+    out = capsys.readouterr().out
+    assert right == out.endswith("right.\n") or "meta" in out
+
+
+def test_values_of_another_form_get_a_verdict(capsys):
+    for answer in (torch.tensor(0.5), "ab", [["a"], ["b"]], 3, [1.0, [2.0]]):
+        assert not checks.exercise("1.1", answer)
+        assert not checks.exercise("1.6", answer, answer)
+    assert capsys.readouterr().out.count("not right yet.") == 10
+
+
+def test_a_layer_of_another_kind_of_numbers_is_compared(capsys):
+    assert checks.exercise("4.4", changed(RIGHT["4.4"][0], None, layer=as_double))
+
+
+def as_double(layer):
+    return layer.double()
 
 
 def test_an_answers_own_error_is_shown_as_it_is():
