@@ -404,6 +404,7 @@ def test_pages_beside_the_chapters_state_no_times():
             "two to three minutes",
         ),
         ("5 minutes to read, under a minute to run", 145.7, "two to three minutes"),
+        ("5 minutes to read, under two minutes to run", 41.0, "under a minute"),
         ("5 minutes to read, about two minutes to run", 106.5, "about two minutes"),
     ],
 )

@@ -258,12 +258,12 @@ def _prose(source: str) -> tuple[str, str]:
 def write_times(nb: NotebookNode) -> None:
     """Put the measured times into the opening, where it states any.
 
-    What it says of the run is replaced where `gat_course.seconds` is off by too much.
+    What it says of the run is replaced where it does not fit `gat_course.seconds`.
     """
 
     def measured(match: re.Match) -> str:
         said, seconds = match[2], nb.metadata.get("gat_course", {}).get("seconds")
-        if seconds is not None and not _fits(said, seconds):
+        if seconds is not None and not _fits(said, seconds, tolerance=1):
             fitting = (words for words in RUN_TIMES if seconds <= RUN_TIMES[words][1])
             said = next(fitting, said)
         return f"**Time:** {reading_minutes(nb)} minutes to read, {said} to run"
