@@ -2,8 +2,18 @@
 
 import browser
 import pytest
+import torch
 
 from gat_course import dgl_compat
+
+# No test may depend on those before it: PyTorch warns each time, not once a process,
+# and each test draws the same random numbers.
+torch.set_warn_always(True)
+
+
+@pytest.fixture(autouse=True)
+def same_numbers():
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
