@@ -9,11 +9,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gat_course import intake
 from gat_course.graph import GraphData
 
 
@@ -58,6 +58,7 @@ def evaluate(
             list, a NumPy array or a column of pandas.
 
     Raises:
+        TypeError: `mask` holds no numbers.
         ValueError: features or labels are missing, `mask` selects no node or is no
             mask, the model returns no logits `[N, C]` or none for some label, or it is
             on another device than the graph. The message says what to do.
@@ -318,6 +319,7 @@ def require_labels(
     """The mask as bool `[N]`, where the graph has features and classes for its nodes.
 
     Raises:
+        TypeError: the mask holds no numbers.
         ValueError: it has not, or the mask is none or selects no node.
     """
     if graph.x is None or graph.y is None:
@@ -351,28 +353,24 @@ def _as_mask(
 ) -> Tensor:
     if mask is None:
         raise ValueError(f"{name} of {graph.name} selects no node: it is None")
-    n, found = graph.num_nodes, type(mask).__name__
-    if isinstance(mask, Tensor):
-        found = f"{mask.dtype} {list(mask.shape)}"
-    else:
-        try:
-            mask = torch.from_numpy(np.array(mask))
-        except (TypeError, ValueError):
-            mask = torch.zeros(0)
+    n, mask = graph.num_nodes, intake.tensor(name, mask)
     if mask.dtype == torch.bool and mask.shape in ((n,), (n, 1)):
         return mask.to(graph.y.device).view(n)
     if mask.dim() == 2 and len(mask) == n:
         advice = f"It holds {mask.shape[1]} splits; choose one, as {name}[:, 0]"
     elif mask.shape == (n,) and bool(((mask == 0) | (mask == 1)).all()):
         advice = f"Zeros and ones become one by {name} == 1"
-    elif mask.dim() == 1 and mask.dtype in (torch.int32, torch.int64):
+    elif mask.dim() == 1 and len(mask) and mask.dtype in (torch.int32, torch.int64):
         advice = (
             "Numbers of nodes become one by torch.isin(torch.arange(N), "
             "torch.tensor(numbers))"
         )
     else:
         advice = "It says of each node whether it counts"
-    raise ValueError(f"{name} must be a bool vector [{n}], got {found}. {advice}")
+    raise ValueError(
+        f"{name} must be a bool vector [{n}], got {mask.dtype} {list(mask.shape)}. "
+        f"{advice}"
+    )
 
 
 def require_outputs(

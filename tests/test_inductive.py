@@ -1027,9 +1027,9 @@ def test_the_last_evaluation_keeps_to_the_batch_size(tissues):
     sizes = []
 
     class Noted(InductiveGAT):
-        def forward(self, graph, x, return_attention=False):
+        def forward(self, graph, x):
             sizes.append(graph.num_nodes)
-            return super().forward(graph, x, return_attention)
+            return super().forward(graph, x)
 
     make = partial(Noted, 6, 4, hidden=3, num_heads=2, out_heads=2)
     run_seeds(make, tissues, [0], batch_size=1, max_epochs=1, progress=False)

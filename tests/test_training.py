@@ -301,9 +301,10 @@ def test_fit_leaves_the_model_ready_to_predict():
 
 
 MASK = torch.arange(40) % 3 == 0
+nullable = partial(pd.Series, dtype="boolean")
 
 
-@pytest.mark.parametrize("kind", [list, tuple, np.array, pd.Series])
+@pytest.mark.parametrize("kind", [list, tuple, np.array, pd.Series, nullable])
 def test_a_mask_may_be_what_people_have(kind):
     graph, model = two_clusters(), GCN(8, 2)
     expected = evaluate(model, graph, MASK)
@@ -319,9 +320,9 @@ def test_a_mask_may_be_what_people_have(kind):
     [
         (torch.ones(40).long(), "torch.int64 [40]", "one by mask == 1"),
         (torch.ones(40), "torch.float32 [40]", "one by mask == 1"),
-        ([1, 0] * 20, "list", "one by mask == 1"),
-        ([0, 5, 39], "list", "torch.isin(torch.arange(N), "),
-        (np.array([0, 5, 39]), "ndarray", "torch.isin(torch.arange(N), "),
+        ([1, 0] * 20, "torch.int64 [40]", "one by mask == 1"),
+        ([0, 5, 39], "torch.int64 [3]", "torch.isin(torch.arange(N), "),
+        (np.array([0, 5, 39]), "torch.int64 [3]", "torch.isin(torch.arange(N), "),
         (torch.arange(40), "torch.int64 [40]", "torch.isin(torch.arange(N), "),
         (
             torch.ones(40, 10).bool(),
@@ -329,10 +330,8 @@ def test_a_mask_may_be_what_people_have(kind):
             "It holds 10 splits; choose",
         ),
         (torch.ones(3).bool(), "torch.bool [3]", "of each node whether it counts"),
-        (["a", "b"], "list", "of each node whether it counts"),
-        ([[True], [True, False]], "list", "of each node whether it counts"),
-        (True, "bool", "of each node whether it counts"),
-        ([], "list", "of each node whether it counts"),
+        (True, "torch.bool []", "of each node whether it counts"),
+        ([], "torch.float32 [0]", "of each node whether it counts"),
     ],
 )
 def test_evaluate_refuses_a_mask_that_is_none(mask, found, advice):
@@ -341,6 +340,12 @@ def test_evaluate_refuses_a_mask_that_is_none(mask, found, advice):
     message = str(error.value)
     assert f"mask must be a bool vector [40], got {found}. " in message
     assert advice in message
+
+
+@pytest.mark.parametrize("mask", [["a", "b"], [[True], [True, False]], object()])
+def test_evaluate_refuses_what_cannot_be_read_as_a_mask(mask):
+    with pytest.raises(TypeError, match="^mask "):
+        evaluate(GCN(8, 2), two_clusters(), mask)
 
 
 def test_evaluate_refuses_a_mask_that_selects_no_node():
