@@ -171,10 +171,11 @@ def score(
                     place = (min(inner, outer) + f * cell, top, cell, 0.34)
                     _box(ax, place, text, f"{name}_{half} {f}", facecolor=face)
                 _write(ax, (outer + 0.09 * side, top + 0.17), label, ha=align)
+            _write(ax, (centre, 0.88), "×")
             text = rf"${product}^\top z_{{{node}}}$ = {pair[side > 0]}"
             _write(ax, (centre, 1.53), text)
             _arrow(ax, (centre, 1.68), (middle + 0.4 * side, 2.0))
-        for top, text in ((0.63, "‖"), (0.88, "×"), (1.53, "+")):
+        for top, text in ((0.63, "‖"), (1.53, "+")):
             _write(ax, (middle, top), text, fontsize=13)
 
         # LeakyReLU, and the sum's place on it.
@@ -425,9 +426,9 @@ def unrolled(
                 place = (x - wide / 2 - 0.07, y)
                 _write(ax, place, features[i], ha="right", fontsize=10)
         total = int(leaves.sum())
-        note = f"{total:,} {'leaf' if total == 1 else 'leaves'}, {count}"
+        note = f"{_many(total, 'input')} from {count}"
         if leaves.max() > 1:
-            note += ": a node heard twice is there twice"
+            note += ": each is there as often as heard"
         ax.set_xlabel(note, fontsize=11)
     return ax
 

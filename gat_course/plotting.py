@@ -417,7 +417,7 @@ def attention_neighbourhood(
         ax.add_collection(spokes)
         if len(loop):
             weight = float(loop.sum())
-            note = f"ring: the node itself, weight {weight:.3f}\n{note}"
+            note = f"ring: the node itself, weight {_share(weight)}\n{note}"
             look = {"edgecolors": [WEIGHT_MAP(norm(weight))], "facecolors": "white"}
             width = 1.5 + 4 * norm(weight)
             ax.scatter(0, 0, 45**2, linewidths=width, zorder=2, gid="self-loop", **look)
@@ -429,7 +429,7 @@ def attention_neighbourhood(
             if count <= 24:
                 _write(ax, (1.3, 1.19) * place, str(source))
             if count <= 12:
-                _write(ax, 0.62 * place, f"{value:.3f}", bbox=_WHITE_BOX)
+                _write(ax, 0.62 * place, _share(value), bbox=_WHITE_BOX)
         bar = _colour_bar(ax, norm, r"attention weight $\alpha_{ij}$")
         texts = ["0", f"uniform\n1/{total}", f"{norm.vmax:.3g}"]
         bar.set_ticks([0, 1 / total, norm.vmax], labels=texts)
@@ -1080,6 +1080,13 @@ def _legend(ax: Axes, handles: Sequence[Any], columns: int) -> None:
 
 def _many(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def _share(value: float) -> str:
+    """A weight between 0 and 1; never 0 or 1 where it is neither."""
+    if 0 < value < 0.0005:
+        return "<0.001"
+    return ">0.999" if 0.9995 <= value < 1 else f"{value:.3f}"
 
 
 def _norm(values: np.ndarray) -> mcolors.Normalize:

@@ -276,7 +276,8 @@ def test_the_tree_holds_every_walk_and_nothing_else(node, layers):
     assert sorted(shown_ways(ax)) == sorted(walks)
     assert sorted(shown_ways(ax, "from")) == sorted(walks[1:])
     leaves = [way[-1] for way in walks if len(way) == layers + 1]
-    assert ax.get_xlabel().startswith(f"{len(leaves)} leaves, {len(set(leaves))} nodes")
+    count = f"{len(leaves)} inputs from {len(set(leaves))} nodes"
+    assert ax.get_xlabel().startswith(count)
     assert f"features of {len(set(leaves))} nodes" in title_of(ax)
     assert not any("more" in t.get_text() for t in ax.texts)
 
@@ -285,12 +286,12 @@ def title_of(ax) -> str:
     return ax.get_title(loc="left").replace("\n", " ")
 
 
-def test_a_tree_of_one_leaf_is_one_leaf():
+def test_a_tree_of_one_leaf_has_one_input():
     ax = diagrams.unrolled(GraphData.from_edges([0, 1], [1, 2], name="path"), 2)
-    assert ax.get_xlabel() == "1 leaf, 1 node"
+    assert ax.get_xlabel() == "1 input from 1 node"
     assert sorted(shown_ways(ax)) == [(2,), (2, 1), (2, 1, 0)]
     ax = diagrams.unrolled(GraphData.from_edges([0, 1], [1, 2], name="path"), 1)
-    assert ax.get_xlabel() == "0 leaves, 0 nodes"  # node 0 hears nobody
+    assert ax.get_xlabel() == "0 inputs from 0 nodes"  # node 0 hears nobody
 
 
 def test_arrows_lead_from_left_to_right_and_the_layers_stand_in_columns():
@@ -345,7 +346,7 @@ def test_a_tree_that_is_too_large_says_what_it_leaves_out(degree, layers):
     ax = diagrams.unrolled(graph, 4, layers)
     shown = shown_ways(ax)
     assert set(shown) <= set(ways(graph, 4, layers)) and len(set(shown)) == len(shown)
-    assert ax.get_xlabel().startswith(f"{degree**layers:,} leaves")
+    assert ax.get_xlabel().startswith(f"{degree**layers:,} inputs")
     more = [t for t in ax.texts if "more" in t.get_text()]
     left_out = {int(t.get_text().split()[1]) for t in more}
     assert more and min(left_out) > 1  # one more would take no more room than "1 more"

@@ -492,6 +492,14 @@ def test_neighbourhood_width_shade_and_clock_follow_the_weights():
     assert "weight 0.2" in ax.get_xlabel()
 
 
+def test_neighbourhood_calls_no_weight_0_or_1_that_is_neither():
+    graph = star(2)
+    alpha = torch.tensor([[0.0002], [0.9998], [0.0]])  # itself, 1, 2
+    ax = plotting.attention_neighbourhood(graph, alpha, 0)
+    assert {">0.999", "0.000"} <= {t.get_text() for t in ax.texts}
+    assert "weight <0.001" in ax.get_xlabel()
+
+
 def test_neighbourhood_takes_one_head_or_the_mean():
     graph = star(2, loop=False)
     alpha = torch.tensor([[0.9, 0.3], [0.1, 0.7]])
