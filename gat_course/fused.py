@@ -306,8 +306,12 @@ class FusedGATLayer(EdgeGATLayer):
     those of the node that has most. Asked for the weights (`return_attention=True`) it
     computes as `EdgeGATLayer` does; so it does on other devices than a CPU or CUDA and
     for other numbers than float32 and float64, for which PyTorch lacks the sparse
-    products. Its gradients cannot be differentiated again, and `torch.func` cannot see
-    through it.
+    products. A gradient that is to be differentiated again is computed edge by edge,
+    with numbers for each edge. `torch.func` cannot see through the layer, and
+    `torch.compile` leaves it as it is (`fullgraph=True` refuses it).
+
+    A graph that fits into one chunk keeps four 32-bit integers per edge and head, in
+    both orders of its edges, for as long as it lives.
 
     Arguments and shapes: see `GATLayer`. Under autocast it computes in float32.
     """
