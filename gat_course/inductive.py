@@ -258,13 +258,8 @@ def fit_graphs(
     about = _about(model, tissues, options) if checkpoint else {}
     state = _State(model, optimizer)
     if checkpoint and Path(checkpoint).exists():
-        state.read(checkpoint, about)
+        state.read(checkpoint, about, max_epochs)
     history = state.history
-    if history.epochs > max_epochs:
-        raise ValueError(
-            f"{checkpoint} is already at epoch {history.epochs}, beyond max_epochs = "
-            f"{max_epochs}; move it away or allow more epochs"
-        )
     seconds_before = history.seconds
     start = saved = time.perf_counter()
     if tissues.device.type == "cuda":
@@ -392,7 +387,7 @@ class _State:
         with whole(path) as unfinished:
             torch.save(content, unfinished)
 
-    def read(self, path: str | os.PathLike, about: dict) -> None:
+    def read(self, path: str | os.PathLike, about: dict, max_epochs: int) -> None:
         file = io.BytesIO(Path(path).read_bytes())
         try:
             with zipfile.ZipFile(file) as archive:  # PyTorch compares no checksums
@@ -431,6 +426,11 @@ class _State:
                 torch.cuda.set_rng_state(content["cuda"], self.device)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(_damaged(path)) from error
+        if self.history.epochs > max_epochs:
+            raise ValueError(
+                f"{path} is already at epoch {self.history.epochs}, beyond max_epochs "
+                f"= {max_epochs}; move it away or allow more epochs"
+            )
 
 
 def _damaged(path: str | os.PathLike) -> str:
