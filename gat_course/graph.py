@@ -362,6 +362,8 @@ class GraphData:
     ) -> GraphData:
         """The graph with masks drawn at random: as many of each class to train on.
 
+        A node whose class is unknown, -1 in `y`, is in none of them.
+
         Args:
             per_class: nodes of each class in `train_mask`.
             num_val: nodes in `val_mask`, of any class, from those that are left.
@@ -369,8 +371,8 @@ class GraphData:
             seed: the same seed gives the same masks on every machine.
 
         Raises:
-            ValueError: there are no classes, a node has none (-1), a class has fewer
-                than `per_class` nodes, or too few nodes are left.
+            ValueError: there are no classes, a class has fewer than `per_class` nodes,
+                or too few nodes are left.
 
         Source: the sizes of the Planetoid split (Yang et al., ICML 2016).
         """

@@ -9,7 +9,7 @@ def draw(
     """Draw the masks that `GraphData.with_random_masks` describes.
 
     Args:
-        y: the class of each node, integers `[N]`.
+        y: the class of each node, integers `[N]`; negative where it is unknown.
         per_class: nodes of each class to train on.
         num_val: nodes to choose the model with, from those that are left.
         num_test: nodes to measure it with, likewise.
@@ -19,20 +19,18 @@ def draw(
         Three masks, bool `[N]`, of which no two share a node.
 
     Raises:
-        ValueError: a number is negative, a node has no class, or there are too few.
+        ValueError: a number is negative, or there are too few nodes with a class.
     """
     if per_class < 1 or min(num_val, num_test) < 0:
         raise ValueError(
             "per_class must be at least 1, num_val and num_test at least 0; got "
             f"{per_class}, {num_val}, {num_test}"
         )
-    if y.min() < 0:
-        raise ValueError(
-            f"y is {y.min()} for {(y < 0).sum()} nodes, which is no class; draw from "
-            "the others, graph.subgraph(graph.y >= 0)"
-        )
+    known = y >= 0
+    if not known.any():
+        raise ValueError("no node has a class to draw from: y is negative everywhere")
     order = np.random.default_rng(seed).permutation(len(y))
-    left = np.ones(len(y), dtype=bool)
+    left = known.copy()
     for label in range(y.max() + 1):
         members = order[y[order] == label]
         if len(members) < per_class:
@@ -44,10 +42,10 @@ def draw(
     rest = order[left[order]]
     if len(rest) < num_val + num_test:
         raise ValueError(
-            f"after {per_class} nodes of each class {len(rest)} are left, fewer than "
-            f"num_val + num_test = {num_val + num_test}; ask for fewer"
+            f"after {per_class} nodes of each class {len(rest)} with a class are left, "
+            f"fewer than num_val + num_test = {num_val + num_test}; ask for fewer"
         )
     val, test = np.zeros_like(left), np.zeros_like(left)
     val[rest[:num_val]] = True
     test[rest[num_val : num_val + num_test]] = True
-    return ~left, val, test
+    return known & ~left, val, test

@@ -514,6 +514,15 @@ def test_random_masks_have_the_sizes_asked_for_and_share_no_node():
         assert not torch.equal(getattr(drawn, name), getattr(other, name))
 
 
+def test_nodes_without_a_class_are_in_no_random_mask():
+    y = torch.tensor([0, 1] * 4 + [-1] * 12)
+    graph = GraphData.from_edges([0], [1], y=y)
+    masks = graph.with_random_masks(2, 2, 2, seed=5)
+    used = masks.train_mask.long() + masks.val_mask.long() + masks.test_mask.long()
+    assert used.tolist() == [1] * 8 + [0] * 12
+    assert torch.bincount(y[masks.train_mask]).tolist() == [2, 2]
+
+
 def test_every_node_is_as_likely_as_any_other_of_its_class():
     y = torch.tensor([0] * 4 + [1] * 8)
     graph = GraphData.from_edges([0], [1], y=y)
@@ -535,14 +544,19 @@ def test_masks_that_were_there_give_way():
         (None, (1, 1, 1), "no classes"),
         (torch.ones(6, 2), (1, 1, 1), "no classes"),
         (torch.ones(6), (1, 1, 1), "no classes"),
-        ([0, 0, 1, 1, -1, -1], (1, 1, 1), r"y is -1 for 2 nodes.*subgraph\(graph.y"),
+        ([-1, -1, -1, -1, -1, -1], (1, 1, 1), "no node has a class to draw from"),
+        ([0, 0, 1, 1, -1, -1], (1, 2, 1), "2 with a class are left, fewer than .* = 3"),
         (
             [0, 0, 0, 1, 0, 0],
             (2, 1, 1),
             "class 1 has 1 nodes, fewer than per_class = 2",
         ),
         ([0, 0, 0, 2, 2, 2], (1, 1, 1), "class 1 has 0 nodes"),
-        ([0, 0, 0, 1, 1, 1], (2, 2, 1), "2 are left, fewer than .* = 3; ask for fewer"),
+        (
+            [0, 0, 0, 1, 1, 1],
+            (2, 2, 1),
+            "2 with .* left, fewer than .* = 3; ask for fewer",
+        ),
         ([0, 0, 0, 1, 1, 1], (0, 1, 1), "per_class must be at least 1"),
         ([0, 0, 0, 1, 1, 1], (1, -1, 1), "num_val and num_test at least 0"),
     ],
