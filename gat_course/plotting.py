@@ -493,7 +493,7 @@ def entropy_histogram(
         figure.supylabel("nodes", fontsize=12)
         names = ["attention", r"uniform attention, $\log|\mathcal{N}(i)|$"]
         figure.legend([bars[0], line[0]], names, loc="outside lower center", ncol=2)
-        title = "the closer the bars to the outline, the more uniform the attention"
+        title = "the closer the bars to the outline, the flatter the attention"
         _heading(figure, title, name)
     return panels
 
