@@ -9,7 +9,15 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from gat_course import GAT, EdgeGATLayer, GraphData, datasets, fit, reproduce
+from gat_course import (
+    GAT,
+    EdgeGATLayer,
+    GraphData,
+    cli,
+    datasets,
+    fit,
+    reproduce,
+)
 from gat_course.published import DIFFERENCES, VARIANTS, PublishedGATLayer
 from gat_course.training import _groups
 
@@ -198,3 +206,26 @@ def test_the_published_code_reads_the_same_graph(name):
     pairs |= {(v, u) for u, v in pairs}
     assert pairs == set(zip(graph.src.tolist(), graph.dst.tolist(), strict=True))
     assert graph.num_edges == len(pairs)
+
+
+def test_the_command_runs_every_variant_beside_gat(monkeypatch, tmp_path, capsys):
+    asked = {}
+
+    def instead(name, runs, models, **options):
+        asked.update(name=name, models=list(dict.fromkeys(models)))
+        return {m: reproduce.stored("cora", "gat")[0] for m in asked["models"]}
+
+    monkeypatch.setattr(reproduce, "reproduce", instead)
+    arguments = ["reproduce", "cora", "--as", "published-code"]
+    assert cli.main([*arguments, "--folder", str(tmp_path)]) == 0
+    assert asked == {"name": "cora", "models": ["gat", *VARIANTS]}
+    table, gaps = capsys.readouterr().out.split("\n\n")
+    assert all(name in table and name in gaps for name in VARIANTS)
+
+
+def test_the_stored_runs_of_the_published_code_are_of_this_data():
+    for name in ("cora", "citeseer"):
+        about = {m: reproduce.stored(name, m)[1] for m in ("gat", "published-code")}
+        for field in ("data", "options", "versions"):
+            assert about["gat"][field] == about["published-code"][field]
+        assert "PublishedGATLayer" in about["published-code"]["model"]
