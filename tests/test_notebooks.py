@@ -654,3 +654,20 @@ def test_smaller_png_keeps_the_picture(picture):
 def test_smaller_png_is_smaller_where_few_colours_do():
     before = encode(pictures()["50 colours"])
     assert len(notebooks.smaller_png(before)) < len(before) / 2
+
+
+CHAPTERS = [p for p in PATHS if p.parent.name == "book" and p.stem[:2].isdigit()]
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_closes_with_summary_exercises_and_reading(path):
+    nb = notebooks.read(path)
+    texts = {"markdown": "", "code": ""}
+    for cell in nb.cells:
+        texts[cell.cell_type] += f"{cell.source}\n"
+    headings = re.findall(r"^## .*", texts["markdown"], re.MULTILINE)
+    assert headings[-3:] == ["## Summary", "## Exercises", "## What to read next"]
+    asked = re.findall(r"^\*\*(\d+\.\d)", texts["markdown"], re.MULTILINE)
+    assert asked == [f"{int(path.stem[:2])}.{k + 1}" for k in range(len(asked))]
+    checked = re.findall(r'checks\.exercise\("(\d+\.\d)"', texts["code"])
+    assert checked and set(checked) <= set(asked), "a checked exercise is not asked"
