@@ -519,14 +519,20 @@ def describe(about: dict) -> str:
 
 
 def table(entry: dict) -> str:
-    """One measurement: time, its ratio to the course's, and peak memory of each."""
-    row = "{:18}{:>9}{:>6}{:>8}".format  # fits on a phone
+    """One measurement: time, its ratio to the course's, and peak memory of each.
+
+    A `~` behind a ratio: the ranges of both times, from the fastest round to the
+    slowest, overlap, so that a difference is not shown.
+    """
+    row = "{:18}{:>9}{:>6}{:1}{:>7}".format  # fits on a phone
     rounds = f"median of {entry['rounds']}"
-    lines = ["", entry["title"], row(rounds, "ms", "times", "MB")]
-    ours = entry["contenders"]["course"]["seconds"]
+    lines = ["", entry["title"], row(rounds, "ms", "times", "", "MB")]
+    ours = entry["contenders"]["course"]
     for name, found in entry["contenders"].items():
         held, seconds = found["bytes"], found["seconds"]
         memory = "?" if held is None else f"{held / 1e6:,.0f}"
-        times = f"{seconds / ours:.1f}"
-        lines.append(row(NAMES[name], f"{1e3 * seconds:,.1f}", times, memory))
+        times = f"{seconds / ours['seconds']:.1f}"
+        apart = found["fastest"] > ours["slowest"] or ours["fastest"] > found["slowest"]
+        mark = "" if apart or name == "course" else "~"
+        lines.append(row(NAMES[name], f"{1e3 * seconds:,.1f}", times, mark, memory))
     return "\n".join(lines)

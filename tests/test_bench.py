@@ -198,6 +198,17 @@ def test_where_the_system_does_not_tell_memory_the_rest_is_measured(
     assert bench.table(entry).splitlines()[-1].endswith("?")
 
 
+def test_the_table_marks_times_whose_ranges_overlap():
+    def took(fastest, slowest):
+        times = {"fastest": fastest, "slowest": slowest}
+        return times | {"seconds": (fastest + slowest) / 2, "bytes": 10**6}
+
+    contenders = {"course": took(1, 3), "dgl": took(3, 5), "pyg": took(4, 6)}
+    entry = {"title": "t", "rounds": 3, "contenders": contenders}
+    course, dgl, pyg = bench.table(entry).splitlines()[-3:]
+    assert "2.0~" in dgl and "~" not in course + pyg
+
+
 def allocate_for(contender, size):
     return allocate(size)
 
