@@ -6,6 +6,7 @@ whether two of them differ is for the interval of their difference to say.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -96,10 +97,12 @@ def difference(
     spread = np.ptp(first - second) if paired else np.ptp(first) + np.ptp(second)
     if spread == 0:  # every run the same: there is nothing to be uncertain about
         return Difference(mean, mean, mean, paired)
-    if paired:
-        test = stats.ttest_rel(first, second)
-    else:
-        test = stats.ttest_ind(first, second, equal_var=False)
+    with warnings.catch_warnings():  # scipy doubts runs that are nearly the same
+        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
+        if paired:
+            test = stats.ttest_rel(first, second)
+        else:
+            test = stats.ttest_ind(first, second, equal_var=False)
     low, high = test.confidence_interval(LEVEL)
     return Difference(mean, float(low), float(high), paired)
 

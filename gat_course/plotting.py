@@ -917,8 +917,9 @@ def scaling(
     for text, slope in (slopes or {}).items():
         if not math.isfinite(slope):
             raise ValueError(f"slopes[{text!r}] must be a number, got {slope}")
-    if not any((c > 0).any() for c in costs.values()):
+    if not costs:
         raise ValueError("results holds no measurement: pass {name: [cost, ...]}")
+    measured = any((c > 0).any() for c in costs.values())
     with _canvas(ax, 4.4) as ax:
         ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
         handles = []
@@ -926,7 +927,9 @@ def scaling(
             look = {"color": _LINE_COLOURS[m % len(_LINE_COLOURS)], "markersize": 7}
             look |= {"marker": CLASS_MARKERS[m % len(CLASS_MARKERS)], "mec": "white"}
             handles += ax.plot(sizes, values, gid=label, label=label, zorder=3, **look)
-        if slopes:
+        if not measured:
+            ax.text(0.5, 0.5, "not measured", transform=ax.transAxes, ha="center")
+        elif slopes:
             _slopes(ax, sizes, np.stack(list(costs.values())), slopes)
         low, high = ax.get_ylim()
         if high < 10 * low:  # one decade at least, so that some ticks have numbers

@@ -157,8 +157,8 @@ def reproduce(
     longer. A GPU adds numbers up in an order that differs from time to time,
     so there two runs of one seed agree closely but not to the last bit. A run on PPI
     that was stopped goes on from its last checkpoint, a file beside the results; the
-    same command may go on on another machine with the same versions of Python, torch
-    and this package.
+    same command may go on on another machine with the same kind of device and the same
+    versions of Python, torch and this package.
 
     Args:
         name: "cora", "citeseer", "pubmed" or "ppi".

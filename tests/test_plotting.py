@@ -1,5 +1,6 @@
 """What is drawn equals the data, is legible, and leaves matplotlib as it was."""
 
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -822,7 +823,6 @@ NAN = [float("nan")] * 15
         (lambda: scaling({"GAT": [1]}, [1, 2]), r"results\['GAT'\].*\[2\], got \[1\]"),
         (lambda: scaling({"GAT": [1, 0]}, [1, 2]), "positive and finite.*got 0;.*None"),
         (lambda: scaling({"GAT": [np.inf]}, [1]), "positive and finite.*got inf"),
-        (lambda: scaling({"GAT": [None]}, [1]), "no measurement"),
         (lambda: scaling({}, [1]), "no measurement"),
         (lambda: scaling({"GAT": [1, 2]}, [2, 1]), r"ascending, got \[2.0, 1.0\]"),
         (lambda: scaling({"GAT": [1, 2]}, [0, 1]), "x must be positive"),
@@ -846,3 +846,8 @@ def test_the_style_leaves_alone_what_a_notebooks_backend_sets():
         with plotting.style():
             plt.ion()
         assert plt.isinteractive()
+
+
+def test_costs_that_were_not_measured_are_named_in_the_picture():
+    ax = scaling({"GAT": [None, math.nan]}, [1, 10], slopes={"N²": 2})
+    assert "not measured" in [text.get_text() for text in ax.texts]
