@@ -134,7 +134,7 @@ if find_spec("gat_course") is None:  # on Colab: adds the course, keeps torch
 import sys
 {source}
 if sys.version_info >= (3, 13):
-    print("Python 3.13 and later have no DGL, which {DGL_CHAPTERS} need")
+    print("Python 3.13 and later have no DGL, which {DGL_CHAPTERS} use")
 elif find_spec("dgl") is None:  # this chapter needs DGL too
     %pip install -q "dgl>=2.1" packaging pandas"""
 
