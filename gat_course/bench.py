@@ -475,7 +475,8 @@ def main(quick: bool = False, output: str | os.PathLike | None = None) -> int:
         print(
             "not installed, so left out: "
             + ", ".join(NAMES[name] for name in absent)
-            + " (pip install 'gat-course[dgl,bench]' brings both libraries)"
+            + " (pip install 'gat-course[bench]' brings PyG; 'gat-course[dgl]' brings "
+            "DGL, up to Python 3.12)"
         )
     for title, step, arguments, contenders, rounds in plan(quick):
         builders = {

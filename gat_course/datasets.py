@@ -241,8 +241,7 @@ def _search(
     otherwise: str,
 ) -> tuple[dict[str, bytes], list[str]]:
     """The files that were found, and the places that lack some, with what is wrong."""
-    import pooch
-
+    pooch = download.import_pooch()
     tried = []
     if given := os.environ.get("GAT_COURSE_DATA"):
         folder = Path(given).expanduser()

@@ -3,9 +3,11 @@
 import hashlib
 import logging
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 TIMEOUT = (3, 5)  # seconds: to connect to a server, and without a byte from it
 GIVE_UP_AFTER = 12  # seconds without a complete file: no second round starts
@@ -35,6 +37,15 @@ def read_intact(sums: Mapping[str, str], folder: Path) -> dict[str, bytes]:
     return files
 
 
+def import_pooch() -> ModuleType:
+    """Pooch, without the warning that its progress bars find no ipywidgets."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import pooch
+
+    return pooch
+
+
 def fetch(
     sums: Mapping[str, str], folder: Path, mirrors: Sequence[str], label: str
 ) -> list[str]:
@@ -55,8 +66,8 @@ def fetch(
         What went wrong, a line for each place; empty if the files are there now.
     """
     import filelock
-    import pooch
 
+    pooch = import_pooch()
     lock = filelock.FileLock(folder / f"{label.lower()}.lock", timeout=LOCK_TIMEOUT)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,9 +93,10 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
 def _fetch_missing(
     sums: Mapping[str, str], folder: Path, mirrors: Sequence[str], label: str
 ) -> list[str]:
-    import pooch
     from requests import RequestException
     from tqdm import tqdm
+
+    pooch = import_pooch()
 
     missing = sums.keys() - read_intact(sums, folder).keys()
     if not missing:  # another process has brought them while this one waited
