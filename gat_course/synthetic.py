@@ -1,4 +1,4 @@
-"""Graphs made by chance, for when the real ones cannot be had (chapters 5 and 6).
+"""Random graphs, for when the real ones cannot be had (chapters 5 and 6).
 
 In the citation graph papers cite papers of their own subfield, a few papers are cited
 by many, and a paper's words come partly from its subfield. In the tissues a node's
@@ -206,7 +206,7 @@ def synthetic_tissues(
     $$
 
     with $\mathcal N(i)$ including $i$, so a sender's labels follow from its own signal.
-    Then a share `label_noise` of all labels is turned round, each by chance. So the
+    Then a share `label_noise` of all labels is flipped at random. So the
     right attention is uniform over the senders and zero elsewhere. The receivers'
     signals are of the same kind as the senders': only the mark tells which count.
 
@@ -216,7 +216,7 @@ def synthetic_tissues(
         num_nodes: average nodes in a graph, at least 10; a graph has 70 to 130 % of it.
         num_features: $F$, at least 4.
         num_labels: $L$.
-        label_noise: chance that a label is turned round, from 0 to below 0.5. It
+        label_noise: chance that a label is flipped, from 0 to below 0.5. It
             changes nothing else: with 0 the same seed gives the labels before.
 
     Memory grows with the square of a graph's nodes; PPI's size is no trouble.
