@@ -314,7 +314,7 @@ def test_a_reproduction_is_not_mixed_with_runs_of_another_kind(brief, tmp_path):
     fit = {**reproduce._FIT, "progress": False}
     reproduce.reproduce("cora", 1, workers=1, folder=tmp_path, progress=False)
     with pytest.raises(ValueError, match="its experiment, versions differs"):
-        run_seeds(make, graph, [1], path=path, **fit)
+        run_seeds(make, graph, [1], threads=1, path=path, **fit)
 
 
 @pytest.mark.parametrize(
