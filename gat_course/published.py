@@ -119,7 +119,7 @@ class PublishedGATLayer(EdgeGATLayer):
 
 
 class PublishedUniformGATLayer(PublishedGATLayer):
-    """The ablation: `PublishedGATLayer` with attention frozen, as `UniformGATLayer`.
+    """The ablation: `PublishedGATLayer` with uniform attention, as `UniformGATLayer`.
 
     It tells what the published code's dropout and initialisation do without attention.
     """
