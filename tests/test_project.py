@@ -53,7 +53,7 @@ def test_the_package_asks_for_lower_bounds_only():
 def test_the_package_declares_what_it_imports():
     names = {"sklearn": "scikit-learn", "PIL": "pillow"}
     imported = set()
-    for path in (ROOT / "gat_course").glob("*.py"):
+    for path in (ROOT / "gat_course").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 imported.update(alias.name.split(".")[0] for alias in node.names)
