@@ -23,7 +23,7 @@ import torch
 
 from gat_course.datasets import find_files
 from gat_course.graph import GraphData
-from gat_course.tissues import Tissues
+from gat_course.graphs import Tissues
 
 MIRRORS = (
     "https://data.dgl.ai/dataset/",

@@ -21,12 +21,12 @@ from torch import nn
 from gat_course import __version__, datasets, ppi
 from gat_course.datasets import DatasetUnavailable
 from gat_course.graph import GraphData
+from gat_course.graphs import Tissues
 from gat_course.intervals import difference
 from gat_course.layers import UniformGATLayer
 from gat_course.models import GAT, GCN, MLP, InductiveGAT, InductiveGCN
 from gat_course.published import VARIANTS
-from gat_course.runs import GraphRun, Runs, read_file, run_seeds
-from gat_course.tissues import Tissues
+from gat_course.training.runs import GraphRun, Runs, read_file, run_seeds
 
 
 @dataclass(frozen=True)

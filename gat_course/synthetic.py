@@ -11,7 +11,7 @@ import torch
 
 from gat_course import sparse
 from gat_course.graph import GraphData
-from gat_course.tissues import Tissues
+from gat_course.graphs import Tissues
 
 _SUBFIELDS = 8  # per class; the k-th largest has a share in proportion to 1 / k
 _FAVOURITES = 50  # words that a subfield uses more than others do

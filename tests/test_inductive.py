@@ -37,7 +37,7 @@ from gat_course import (
     runs,
     synthetic_tissues,
 )
-from gat_course.runs import GraphRun, Runs, read_file
+from gat_course.training.runs import GraphRun, Runs, read_file
 
 
 @pytest.fixture(autouse=True, scope="module")

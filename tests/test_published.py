@@ -19,7 +19,7 @@ from gat_course import (
     reproduce,
 )
 from gat_course.published import DIFFERENCES, VARIANTS, PublishedGATLayer
-from gat_course.training import _groups
+from gat_course.training.one_graph import _groups
 
 
 @pytest.fixture

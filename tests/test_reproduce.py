@@ -31,7 +31,7 @@ from gat_course import (
     synthetic_tissues,
 )
 from gat_course.layers import UniformGATLayer
-from gat_course.runs import GraphRun, Run, Runs, run_seeds
+from gat_course.training.runs import GraphRun, Run, Runs, run_seeds
 
 EPOCHS = 60
 

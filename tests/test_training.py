@@ -27,7 +27,7 @@ from gat_course import (
     synthetic_tissues,
     training,
 )
-from gat_course.runs import Run, Runs
+from gat_course.training.runs import Run, Runs
 
 
 def two_clusters(**changes):

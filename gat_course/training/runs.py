@@ -23,14 +23,14 @@ from torch import nn
 
 from gat_course.files import alone, sweep, write_json
 from gat_course.graph import GraphData, checksum
-from gat_course.inductive import (
+from gat_course.graphs import Tissues
+from gat_course.training.many_graphs import (
     GraphHistory,
     evaluate_graphs,
     fit_graphs,
     require_positive,
 )
-from gat_course.tissues import Tissues
-from gat_course.training import History, evaluate, fit, require_labels
+from gat_course.training.one_graph import History, evaluate, fit, require_labels
 
 
 @dataclass

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from gat_course import __version__
 from gat_course.files import whole
 from gat_course.graph import GraphData, checksum
-from gat_course.tissues import Tissues, batch_graphs
-from gat_course.training import (
+from gat_course.graphs import Tissues, batch_graphs
+from gat_course.training.one_graph import (
     predict,
     require_epochs,
     require_finite,
