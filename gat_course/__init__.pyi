@@ -48,8 +48,8 @@ from .training import inductive as inductive
 from .training import runs as runs
 from .training.many_graphs import evaluate_graphs as evaluate_graphs
 from .training.many_graphs import fit_graphs as fit_graphs
-from .training.many_graphs import label_counts as label_counts
-from .training.many_graphs import micro_f1 as micro_f1
+from .training.metrics import label_counts as label_counts
+from .training.metrics import micro_f1 as micro_f1
 from .training.one_graph import evaluate as evaluate
 from .training.one_graph import fit as fit
 from .training.runs import compare as compare

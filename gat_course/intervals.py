@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 if TYPE_CHECKING:
-    from gat_course.training.runs import Runs
+    from gat_course.training.record import Runs
 
 LEVEL = 0.95
 

@@ -26,7 +26,8 @@ from gat_course.intervals import difference
 from gat_course.layers import UniformGATLayer
 from gat_course.models import GAT, GCN, MLP, InductiveGAT, InductiveGCN
 from gat_course.published import VARIANTS
-from gat_course.training.runs import GraphRun, Runs, read_file, run_seeds
+from gat_course.training.record import GraphRun, Runs, read_file
+from gat_course.training.runs import run_seeds
 
 
 @dataclass(frozen=True)

@@ -30,14 +30,14 @@ from gat_course import (
     evaluate_graphs,
     files,
     fit_graphs,
-    inductive,
     label_counts,
     micro_f1,
     run_seeds,
-    runs,
     synthetic_tissues,
 )
-from gat_course.training.runs import GraphRun, Runs, read_file
+from gat_course.training import checkpoint as checkpoints
+from gat_course.training import workers
+from gat_course.training.record import GraphRun, Runs, read_file
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -514,7 +514,7 @@ class Noting(Answers):
 
 
 def test_whatever_a_module_keeps_in_its_state_comes_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(inductive, "CHECKPOINT_EVERY", 0)
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
     script = [(1.0, 1.0), *[(1.0, 0.1)] * 7]
     options = {"lr": 0.0, "checkpoint": tmp_path / "a.checkpoint", "progress": False}
     model = Noting(script)
@@ -552,7 +552,7 @@ LONG = {"lr": 0.02, "max_epochs": 8, "progress": False}
 @pytest.fixture
 def often(monkeypatch):
     """Checkpoints after every epoch."""
-    monkeypatch.setattr(inductive, "CHECKPOINT_EVERY", 0)
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
 
 
 def interrupt(tissues, checkpoint, step, seed=0, **options):
@@ -653,7 +653,7 @@ def test_a_checkpoint_of_another_training_is_refused(tissues, checkpoint, monkey
         refused("options", **option)
     refused("options", patience=None)
     refused("model, parameters, options", make_gat, lr=0.01)
-    monkeypatch.setattr(inductive, "__version__", "0.0.1")
+    monkeypatch.setattr(checkpoints, "__version__", "0.0.1")
     refused("versions")
 
 
@@ -891,7 +891,7 @@ def test_finished_runs_are_not_repeated(tissues, tmp_path, monkeypatch):
         raise AssertionError("a finished run was repeated")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "_run_one", must_not_be_called)
+        patch.setattr(workers.Job, "train", must_not_be_called)
         again = run_seeds(make_gcn, tissues, [1, 0], path=path, **QUICK)
     assert told(again) == told(first)[::-1]
     # Three seeds where two are there are three seeds from the start.

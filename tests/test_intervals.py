@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from gat_course import difference, reproduce, standard_error
-from gat_course.training.runs import Run, Runs
+from gat_course.training.record import Run, Runs
 
 
 def runs(scores, seeds=None):

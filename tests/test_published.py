@@ -19,7 +19,7 @@ from gat_course import (
     reproduce,
 )
 from gat_course.published import DIFFERENCES, VARIANTS, PublishedGATLayer
-from gat_course.training.one_graph import _groups
+from gat_course.training.loop import parameter_groups
 
 
 @pytest.fixture
@@ -140,10 +140,10 @@ def test_unknown_differences_and_residuals_are_refused():
 def test_biases_can_be_spared_from_weight_decay(graph):
     spared = VARIANTS["undecayed-bias"](5, 2)
     names = {id(p): name for name, p in spared.named_parameters()}
-    decayed, rest = _groups(spared)
+    decayed, rest = parameter_groups(spared)
     assert {names[id(p)] for p in rest["params"]} == {"layer1.bias", "layer2.bias"}
     assert rest["weight_decay"] == 0 and "weight_decay" not in decayed
-    assert len(_groups(GAT(5, 2))) == 1
+    assert len(parameter_groups(GAT(5, 2))) == 1
 
 
 def test_every_variant_trains(graph):

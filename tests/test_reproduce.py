@@ -25,13 +25,16 @@ from gat_course import (
     Tissues,
     cli,
     datasets,
-    inductive,
+    fit_graphs,
     ppi,
     reproduce,
     synthetic_tissues,
 )
 from gat_course.layers import UniformGATLayer
-from gat_course.training.runs import GraphRun, Run, Runs, run_seeds
+from gat_course.training import checkpoint as checkpoints
+from gat_course.training import loop
+from gat_course.training.record import GraphRun, Run, Runs
+from gat_course.training.runs import run_seeds
 
 EPOCHS = 60
 
@@ -439,7 +442,7 @@ class Hurried(Tissues):
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        inductive.CHECKPOINT_EVERY = 0
+        checkpoints.EVERY = 0
 
 
 def few(root=None, fallback=None):
@@ -458,11 +461,12 @@ SMALL = {
 }
 PROGRAM_PPI = """
 import sys
-from gat_course import cli, inductive, ppi, reproduce
+from gat_course import cli, ppi, reproduce
+from gat_course.training import checkpoint as checkpoints
 from test_reproduce import SMALL, few
 
 ppi.load_ppi = few
-inductive.CHECKPOINT_EVERY = 0
+checkpoints.EVERY = 0
 reproduce._PPI.update(SMALL)
 reproduce._FIT_PPI["max_epochs"] = {}
 sys.exit(cli.main(sys.argv[1:]))
@@ -790,9 +794,9 @@ def test_a_run_goes_on_within(small_ppi, tmp_path, monkeypatch):
     before = len(state["history"]["train_loss"])
     assert 1 < before < epochs
     monkeypatch.setitem(reproduce._FIT_PPI, "max_epochs", epochs)
-    trained, one_epoch = [], inductive._one_epoch
+    trained, one_epoch = [], loop.one_epoch
     monkeypatch.setattr(
-        inductive, "_one_epoch", lambda *args: trained.append(1) or one_epoch(*args)
+        loop, "one_epoch", lambda *args: trained.append(1) or one_epoch(*args)
     )
     options = {"workers": 1, "progress": False}
     resumed = reproduce.reproduce("ppi", 1, folder=folder, **options)["gat"][0]
@@ -806,15 +810,15 @@ def test_a_run_goes_on_within(small_ppi, tmp_path, monkeypatch):
 
 def checkpoint_of_seed_0(folder, monkeypatch):
     """A run that failed in its second epoch, after a checkpoint."""
-    monkeypatch.setattr(inductive, "CHECKPOINT_EVERY", 0)
-    one_epoch = inductive._one_epoch
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
+    one_epoch = loop.one_epoch
 
     def fails(*args):
         raise RuntimeError("stop here")
 
     with monkeypatch.context() as patch:
         calls = iter([one_epoch, fails])
-        patch.setattr(inductive, "_one_epoch", lambda *args: next(calls)(*args))
+        patch.setattr(loop, "one_epoch", lambda *args: next(calls)(*args))
         with pytest.raises(RuntimeError, match="stop here"):
             reproduce.reproduce("ppi", 1, workers=1, folder=folder, progress=False)
     return folder / "ppi-gat-seed0.checkpoint"
@@ -874,7 +878,7 @@ def test_the_checkpoint_of_another_training_is_refused(
         other = replace(found, train=turned)
         monkeypatch.setattr(ppi, "load_ppi", lambda root: other)
     elif "version" in change:
-        monkeypatch.setattr(inductive, "__version__", change["version"])
+        monkeypatch.setattr(checkpoints, "__version__", change["version"])
     else:
         (key, value), *_ = change.items()
         monkeypatch.setitem(reproduce._FIT_PPI, key, value)
@@ -887,11 +891,11 @@ def test_a_checkpoint_beyond_the_last_epoch_is_refused(
     small_ppi, tmp_path, monkeypatch
 ):
     data = few()
-    monkeypatch.setattr(inductive, "CHECKPOINT_EVERY", 0)
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
     options = {"checkpoint": tmp_path / "a.checkpoint", "progress": False}
-    inductive.fit_graphs(SMALL["gat"](50, 121), data, max_epochs=3, **options)
+    fit_graphs(SMALL["gat"](50, 121), data, max_epochs=3, **options)
     with pytest.raises(ValueError, match="already at epoch 3, beyond max_epochs = 2"):
-        inductive.fit_graphs(SMALL["gat"](50, 121), data, max_epochs=2, **options)
+        fit_graphs(SMALL["gat"](50, 121), data, max_epochs=2, **options)
 
 
 def test_what_a_killed_process_left_is_cleared_and_no_result(small_ppi, tmp_path):

@@ -27,7 +27,8 @@ from gat_course import (
     synthetic_tissues,
     training,
 )
-from gat_course.training.runs import Run, Runs
+from gat_course.training import one_graph, record, tasks, workers
+from gat_course.training.record import Run, Runs
 
 
 def two_clusters(**changes):
@@ -140,7 +141,9 @@ def test_early_stopping_is_the_published_loop_on_random_curves(monkeypatch):
         patience = int(rng.integers(1, 8))
         told = iter(curve)
         monkeypatch.setattr(
-            training, "evaluate", lambda *_, told=told: training.Evaluation(*next(told))
+            one_graph,
+            "evaluate",
+            lambda *_, told=told: training.Evaluation(*next(told)),
         )
         model = Classes([(1, 1.0)])
         history = fit(
@@ -600,7 +603,7 @@ def test_finished_runs_are_kept_and_not_repeated(tmp_path, monkeypatch):
         raise AssertionError("a finished run was repeated")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "_run_one", must_not_be_called)
+        patch.setattr(workers.Job, "train", must_not_be_called)
         again = run_seeds(make_gcn, graph, [1, 0], path=path, **QUICK)
     assert again.test_accuracies == first.test_accuracies[::-1]
     more = run_seeds(make_gcn, graph, [0, 1, 2], path=path, **QUICK)
@@ -687,7 +690,7 @@ def test_runs_of_another_number_of_threads_are_not_mixed_in(
     assert path.read_bytes() == stored
     torch.set_num_threads(1)  # what is meant without `threads`
     run_seeds(make_gcn, graph, [0, 1], path=path, **QUICK)
-    about, found = runs.read_file(path)
+    about, found = record.read_file(path)
     assert (about["device"], about["threads"]) == ("cpu", 1)
     assert [run.seed for run in found] == [0, 1]
 
@@ -701,9 +704,10 @@ def test_runs_of_another_device_are_not_mixed_in(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=message):
         run_seeds(make_gcn, graph, [0], path=path, threads=1, **QUICK)
     path.unlink()
-    monkeypatch.setattr(runs, "_train_all", lambda *args: None)
+    monkeypatch.setattr(runs, "train_all", lambda *args: None)
     for threads in (1, 5):  # of the CPU: on a GPU they decide nothing
-        about = runs._describe(make_gcn, graph, QUICK, threads, {})
+        task = tasks.task_of(graph)
+        about = runs._describe(task, make_gcn(), QUICK, threads, {})
         assert (about["device"], about["threads"]) == ("cuda", None)
 
 
@@ -714,7 +718,7 @@ def test_a_file_without_threads_and_device_is_read_and_not_added_to(tmp_path):
     content = json.loads(path.read_text())
     del content["about"]["threads"], content["about"]["device"]  # an earlier version's
     path.write_text(json.dumps(content))
-    assert runs.read_file(path)[1].scores == made.scores
+    assert record.read_file(path)[1].scores == made.scores
     assert run_seeds(make_gcn, graph, [1], **options).scores == made.scores[1:]
     stored = path.read_bytes()
     with pytest.raises(ValueError) as error:

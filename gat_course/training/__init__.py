@@ -1,6 +1,16 @@
 """Training: one graph with masks (`fit`), many graphs (`fit_graphs`), several seeds."""
 
 from gat_course.training import many_graphs as inductive
-from gat_course.training.one_graph import Evaluation, History, evaluate, fit
+from gat_course.training.history import Evaluation, History
+from gat_course.training.one_graph import evaluate, fit
+from gat_course.training.runs import compare, run_seeds
 
-__all__ = ["Evaluation", "History", "evaluate", "fit", "inductive"]
+__all__ = [
+    "Evaluation",
+    "History",
+    "compare",
+    "evaluate",
+    "fit",
+    "inductive",
+    "run_seeds",
+]

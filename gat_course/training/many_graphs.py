@@ -3,112 +3,21 @@
 Loss is the cross-entropy of each label, yes or no; the score is the micro-F1.
 """
 
-import gc
-import io
 import math
 import os
-import sys
-import time
-import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gat_course import __version__
-from gat_course.files import whole
-from gat_course.graph import GraphData, checksum
+from gat_course.graph import GraphData
 from gat_course.graphs import Tissues, batch_graphs
-from gat_course.training.one_graph import (
-    predict,
-    require_epochs,
-    require_finite,
-    require_gradient,
-    require_trainable,
-    snapshot,
-)
-
-CHECKPOINT_EVERY = 30  # seconds
-
-
-def label_counts(logits: Tensor, labels: Tensor) -> Tensor:
-    """Count true positives, false positives and false negatives, over all labels.
-
-    A label is predicted where its logit is above 0, that is, its probability above 1/2.
-
-    Args:
-        logits: `[N, L]`.
-        labels: 0 or 1, `[N, L]`.
-
-    Returns:
-        TP, FP, FN, integers `[3]`. Counts of several batches may be added.
-
-    Raises:
-        ValueError: the shapes differ, a logit is NaN, or a label is not 0 or 1.
-    """
-    if logits.shape != labels.shape:
-        raise ValueError(
-            f"logits {list(logits.shape)} and labels {list(labels.shape)} must have "
-            "one shape, [N, L]"
-        )
-    if bool(logits.isnan().any()):
-        raise ValueError("logits hold NaN: there is nothing to count")
-    if not bool(((labels == 0) | (labels == 1)).all()):
-        raise ValueError("labels must be 0 or 1; call label_counts(logits, labels)")
-    predicted, true = logits > 0, labels > 0.5
-    hits = (predicted & true).sum()
-    return torch.stack([hits, predicted.sum() - hits, true.sum() - hits])
-
-
-def micro_f1(counts: Tensor) -> float:
-    r"""$F_1=2\,\mathrm{TP}/(2\,\mathrm{TP}+\mathrm{FP}+\mathrm{FN})$ of pooled counts.
-
-    Args:
-        counts: TP, FP, FN, `[3]`, as from `label_counts`.
-
-    Returns:
-        Between 0 and 1.
-
-    Raises:
-        ValueError: all three are zero; then the score has no value.
-    """
-    tp, fp, fn = counts.tolist()
-    if tp + fp + fn == 0:
-        raise ValueError("micro-F1 has no value: no label is true and none predicted")
-    return 2 * tp / (2 * tp + fp + fn)
-
-
-@dataclass(frozen=True)
-class LabelEvaluation:
-    """Mean cross-entropy of a label in nats, and micro-F1 from 0 to 1."""
-
-    loss: float
-    f1: float
-
-
-@dataclass
-class GraphHistory:
-    """What `fit_graphs` recorded: one entry per epoch, losses in nats a label.
-
-    `best_epoch` is the epoch whose parameters were kept. `peak_memory`, in bytes, is
-    what PyTorch had allocated on a GPU at most; on a CPU the most that this process
-    ever held, where the system tells, else None.
-    """
-
-    train_loss: list[float] = field(default_factory=list)
-    val_loss: list[float] = field(default_factory=list)
-    val_f1: list[float] = field(default_factory=list)
-    best_epoch: int = -1
-    seconds: float = 0.0
-    peak_memory: int | None = None
-
-    @property
-    def epochs(self) -> int:
-        """Number of epochs that ran."""
-        return len(self.train_loss)
+from gat_course.training.history import GraphHistory, LabelEvaluation
+from gat_course.training.loop import predict, require_trainable, train
+from gat_course.training.metrics import MICRO_F1, label_counts, micro_f1
+from gat_course.training.record import GraphRun, from_history
+from gat_course.training.tasks import Task
 
 
 def batches(graphs: Sequence[GraphData], batch_size: int) -> list[GraphData]:
@@ -247,208 +156,80 @@ def fit_graphs(
 
     Source: Veličković et al., ICLR 2018, section 3.3.
     """
-    require_epochs(max_epochs, patience)
-    val = _prepared(model, tissues, batch_size)
-    from tqdm import tqdm
-
-    optimizer = torch.optim.Adam(
-        model.parameters(), lr=lr, weight_decay=weight_decay, fused=True
-    )
-    options = [lr, weight_decay, batch_size, patience]
-    about = _about(model, tissues, options) if checkpoint else {}
-    state = _State(model, optimizer)
-    if checkpoint and Path(checkpoint).exists():
-        state.read(checkpoint, about, max_epochs)
-    history = state.history
-    seconds_before = history.seconds
-    start = saved = time.perf_counter()
-    if tissues.device.type == "cuda":
-        gc.collect()  # Adam and its model refer to each other: earlier ones may linger
-        torch.cuda.reset_peak_memory_stats(tissues.device)
-    bar = tqdm(
-        total=max_epochs,
-        initial=history.epochs,
-        unit="epoch",
-        leave=False,
-        disable=None if progress else True,
-    )
-    try:
-        most = math.inf if patience is None else patience
-        while history.epochs < max_epochs and state.waited < most:
-            epoch = history.epochs
-            loss = _one_epoch(model, tissues.train, optimizer, batch_size)
-            require_finite(loss, "training", epoch, lr)
-            result = _evaluate(model, val)
-            require_finite(result.loss, "validation", epoch, lr)
-            state.keep(loss, result, patience)
-            now = time.perf_counter()
-            history.seconds = seconds_before + now - start
-            history.peak_memory = _peak_memory(tissues.device, history.peak_memory)
-            if checkpoint and now - saved >= CHECKPOINT_EVERY:
-                state.write(checkpoint, about)
-                saved = now
-            bar.update()
-    finally:
-        bar.close()
-        if state.best is not None:
-            model.load_state_dict(state.best)
-        model.eval()
-    return history
-
-
-def _prepared(model: nn.Module, tissues: Tissues, batch_size: int) -> list[GraphData]:
-    """The validation graphs in batches, once all has been checked."""
     if not isinstance(tissues, Tissues):
         raise TypeError(
             f"fit_graphs trains on Tissues, not on a {type(tissues).__name__}; for one "
             "graph with masks there is fit"
         )
-    require_positive(tissues.val, "val")
-    found = batches(tissues.val, batch_size)
-    require_trainable(model)
-    _logits(model, tissues.val[0])
-    return found
-
-
-def _about(model: nn.Module, tissues: Tissues, options: list) -> dict[str, object]:
-    """What decides a training, and so must be the same where it goes on."""
-    device = tissues.device.type
-    return {
-        "model": repr(model),
-        "parameters": {n: list(p.shape) for n, p in model.named_parameters()},
-        "data": f"{tissues!r}, {checksum(tissues.graphs)}",
-        "options": options,
-        "versions": f"gat_course {__version__}, torch {torch.__version__}",
-        "device": device,
-        # Sums over other threads differ in the last digit, and soon in more.
-        "threads": torch.get_num_threads() if device == "cpu" else None,
-    }
-
-
-def _one_epoch(
-    model: nn.Module,
-    graphs: Sequence[GraphData],
-    optimizer: torch.optim.Optimizer,
-    batch_size: int,
-) -> float:
-    """Mean loss of the steps, each before its change of the parameters."""
-    model.train()
-    order = torch.randperm(len(graphs)).tolist()
-    loss = 0.0
-    for graph in batches([graphs[i] for i in order], batch_size):
-        optimizer.zero_grad()
-        step = F.binary_cross_entropy_with_logits(model(graph, graph.x), graph.y)
-        require_gradient(model, step)
-        step.backward()
-        optimizer.step()
-        loss += float(step.detach()) * graph.y.numel()
-    return loss / sum(graph.y.numel() for graph in graphs)
-
-
-class _State:
-    """All that a training goes on from."""
-
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        self.model, self.optimizer = model, optimizer
-        self.device = next(model.parameters()).device
-        self.on_gpu = self.device.type == "cuda"
-        self.history = GraphHistory()
-        self.best_loss, self.best_f1, self.waited = float("inf"), -1.0, 0
-        self.best: dict[str, object] | None = None
-
-    def keep(self, loss: float, val: LabelEvaluation, patience: int | None) -> None:
-        """Take note of an epoch, and of its parameters if they are the best."""
-        history = self.history
-        history.train_loss.append(loss)
-        history.val_loss.append(val.loss)
-        history.val_f1.append(val.f1)
-        if patience is None:
-            history.best_epoch = history.epochs - 1
-            return
-        better = val.f1 > self.best_f1
-        if better:
-            history.best_epoch = history.epochs - 1
-            self.best = snapshot(self.model)
-        self.waited = 0 if better or val.loss < self.best_loss else self.waited + 1
-        self.best_loss = min(self.best_loss, val.loss)
-        self.best_f1 = max(self.best_f1, val.f1)
-
-    def write(self, path: str | os.PathLike, about: dict) -> None:
-        content = {
-            "about": about,
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "history": asdict(self.history),
-            "best": self.best,
-            "stopping": [self.best_loss, self.best_f1, self.waited],
-            "random": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state(self.device) if self.on_gpu else None,
-        }
-        with whole(path) as unfinished:
-            torch.save(content, unfinished)
-
-    def read(self, path: str | os.PathLike, about: dict, max_epochs: int) -> None:
-        file = io.BytesIO(Path(path).read_bytes())
-        try:
-            with zipfile.ZipFile(file) as archive:  # PyTorch compares no checksums
-                intact = archive.testzip() is None
-            file.seek(0)
-            content = torch.load(file, map_location="cpu", weights_only=True)
-            found = dict(content["about"])
-        except Exception as error:  # what a damaged file can raise is not documented
-            raise ValueError(_damaged(path)) from error
-        if not intact:
-            raise ValueError(_damaged(path))
-        different = [key for key in about if found.get(key) != about[key]]
-        if different:
-            there = {key: found.get(key) for key in different}
-            here = {key: about[key] for key in different}
-            values = ""
-            if not {"model", "data"} & set(different):  # which are long
-                values = f" (there {there}, here {here})"
-            raise ValueError(
-                f"{path} is the checkpoint of another training: its "
-                f"{', '.join(different)} differs{values}. Move it away or choose "
-                "another file"
-            )
-        try:
-            self.model.load_state_dict(content["model"])
-            self.optimizer.load_state_dict(content["optimizer"])
-            self.history = GraphHistory(**content["history"])
-            self.best_loss, self.best_f1, self.waited = content["stopping"]
-            if content["best"] is not None:
-                self.best = {
-                    name: value.to(self.device) if isinstance(value, Tensor) else value
-                    for name, value in content["best"].items()
-                }
-            torch.set_rng_state(content["random"])
-            if self.on_gpu and content["cuda"] is not None:
-                torch.cuda.set_rng_state(content["cuda"], self.device)
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise ValueError(_damaged(path)) from error
-        if self.history.epochs > max_epochs:
-            raise ValueError(
-                f"{path} is already at epoch {self.history.epochs}, beyond max_epochs "
-                f"= {max_epochs}; move it away or allow more epochs"
-            )
-
-
-def _damaged(path: str | os.PathLike) -> str:
-    return (
-        f"{path} is not a checkpoint, or a damaged one; move it away, and the run "
-        "starts again from its beginning"
+    return train(
+        model,
+        NodeLabels(tissues, batch_size=batch_size),
+        lr=lr,
+        weight_decay=weight_decay,
+        max_epochs=max_epochs,
+        patience=patience,
+        checkpoint=checkpoint,
+        progress=progress,
     )
 
 
-def _peak_memory(device: torch.device, before: int | None) -> int | None:
-    """Bytes held at most, in this process or an earlier part of the run."""
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated(device)
-    else:
-        try:
-            import resource
-        except ImportError:  # Windows
-            return before
-        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        peak = used * (1 if sys.platform == "darwin" else 1024)  # bytes there, else KiB
-    return max(peak, before or 0)
+class NodeLabels(Task, data=Tissues):
+    """Graphs whose nodes have several labels each; a batch is some of the graphs."""
+
+    metric, history, fit = MICRO_F1, GraphHistory, staticmethod(fit_graphs)
+    resumable = True
+
+    def __init__(self, tissues: Tissues, batch_size: int = 2, **_) -> None:
+        super().__init__(tissues, batch_size=batch_size)
+        self.batch_size = batch_size
+
+    @property
+    def graphs(self) -> tuple[GraphData, ...]:
+        return self.data.graphs
+
+    def prepare(self, model: nn.Module) -> None:
+        require_positive(self.data.val, "val")
+        self.val = batches(self.data.val, self.batch_size)
+        require_trainable(model)
+        _logits(model, self.data.val[0])
+
+    def batches(self) -> list[GraphData]:
+        train = self.data.train
+        order = torch.randperm(len(train)).tolist()
+        return batches([train[i] for i in order], self.batch_size)
+
+    def loss(self, model: nn.Module, batch: GraphData) -> Tensor:
+        return F.binary_cross_entropy_with_logits(model(batch, batch.x), batch.y)
+
+    def size(self, batch: GraphData) -> int:
+        return batch.y.numel()
+
+    def validate(self, model: nn.Module) -> LabelEvaluation:
+        return _evaluate(model, self.val)
+
+    def judge(
+        self, val: LabelEvaluation, best_loss: float, best_score: float
+    ) -> tuple[bool, bool]:
+        kept = val.score > best_score
+        return kept, kept or val.loss < best_loss
+
+    def require_scores(self) -> None:
+        require_positive(self.data.val, "val")
+        require_positive(self.data.test, "test")
+
+    def run(self, seed: int, model: nn.Module, history: GraphHistory) -> GraphRun:
+        val, test = (
+            evaluate_graphs(model, graphs, self.batch_size).f1
+            for graphs in (self.data.val, self.data.test)
+        )
+        if not math.isfinite(test):
+            raise FloatingPointError(
+                f"seed {seed}: the outputs for the test graphs are NaN or infinite; "
+                "look for extreme features there"
+            )
+        return GraphRun(
+            test_f1=test,
+            val_f1=val,
+            peak_memory=history.peak_memory,
+            **from_history(seed, model, history),
+        )

@@ -1,0 +1,70 @@
+"""What training measures and records (chapters 5 and 6)."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Cross-entropy in nats and accuracy in percent over some nodes."""
+
+    loss: float
+    accuracy: float
+
+    @property
+    def score(self) -> float:
+        """Accuracy in percent."""
+        return self.accuracy
+
+
+@dataclass(frozen=True)
+class LabelEvaluation:
+    """Mean cross-entropy of a label in nats, and micro-F1 from 0 to 1."""
+
+    loss: float
+    f1: float
+
+    @property
+    def score(self) -> float:
+        """Micro-F1."""
+        return self.f1
+
+
+@dataclass
+class Curves:
+    """What training recorded: one entry per epoch, losses in nats.
+
+    `train_loss` is measured with dropout on, during the step; the validation values
+    with dropout off, after it. `best_epoch` is the epoch whose parameters were kept.
+    `peak_memory`, in bytes, is what PyTorch had allocated on a GPU at most; on a CPU
+    the most that this process ever held, where the system tells, else None.
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    val_score: list[float] = field(default_factory=list)
+    best_epoch: int = -1
+    seconds: float = 0.0
+    peak_memory: int | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs that ran."""
+        return len(self.train_loss)
+
+
+class History(Curves):
+    """`Curves` of `fit`."""
+
+    @property
+    def val_accuracy(self) -> list[float]:
+        """Accuracy in percent on the validation nodes."""
+        return self.val_score
+
+
+class GraphHistory(Curves):
+    """`Curves` of `fit_graphs`; losses are those of a label."""
+
+    @property
+    def val_f1(self) -> list[float]:
+        """Micro-F1, from 0 to 1, on the validation graphs."""
+        return self.val_score

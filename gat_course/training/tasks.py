@@ -1,0 +1,118 @@
+"""The seam between training and data: what the loop and `run_seeds` ask of each kind.
+
+`NodeClasses` (one_graph.py) and `NodeLabels` (many_graphs.py) answer here; a task with
+a label for each whole graph is one more class of this kind.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor, nn
+
+from gat_course.graph import GraphData, checksum
+from gat_course.training.history import Curves, Evaluation, LabelEvaluation
+from gat_course.training.metrics import Metric
+
+if TYPE_CHECKING:
+    from gat_course.training.record import Run
+
+_KINDS: dict[type, type[Task]] = {}
+
+
+class Task(ABC):
+    """One kind of data together with what there is to learn from it.
+
+    A subclass says which data it is for, `class NodeClasses(Task, data=GraphData)`, and
+    is then found by `task_of`.
+
+    Args:
+        data: the data; has `device` and a `repr` that tells its sizes.
+        **options: those options of `fit` that the task itself needs.
+    """
+
+    metric: ClassVar[Metric]
+    history: ClassVar[type[Curves]]
+    fit: ClassVar[Callable[..., Curves]]  # called as fit(model, data, **options)
+    resumable: ClassVar[bool] = False  # whether `fit` takes a `checkpoint`
+
+    def __init_subclass__(cls, data: type) -> None:
+        _KINDS[data] = cls
+
+    def __init__(self, data, **options) -> None:
+        self.data, self.options = data, options
+
+    @property
+    @abstractmethod
+    def graphs(self) -> Sequence[GraphData]:
+        """All graphs, for the checksum of the data."""
+
+    @abstractmethod
+    def prepare(self, model: nn.Module) -> None:
+        """Raise before the first epoch what would be raised in it; cut batches."""
+
+    @abstractmethod
+    def batches(self) -> Sequence[GraphData]:
+        """What one epoch goes through, in its order."""
+
+    @abstractmethod
+    def loss(self, model: nn.Module, batch: GraphData) -> Tensor:
+        """Mean loss of a batch, in nats."""
+
+    @abstractmethod
+    def size(self, batch: GraphData) -> int:
+        """Over how many numbers `loss` is the mean."""
+
+    @abstractmethod
+    def validate(self, model: nn.Module) -> Evaluation | LabelEvaluation:
+        """Loss and score on the validation data, with dropout off."""
+
+    @abstractmethod
+    def judge(
+        self, val: Evaluation | LabelEvaluation, best_loss: float, best_score: float
+    ) -> tuple[bool, bool]:
+        """Whether to keep the parameters, and whether patience starts anew."""
+
+    @abstractmethod
+    def require_scores(self) -> None:
+        """Raise before the first run where `run` could not test the model."""
+
+    @abstractmethod
+    def run(self, seed: int, model: nn.Module, history: Curves) -> Run:
+        """The record of a finished training: the model is tested, once."""
+
+    def describe(self, model: nn.Module, options: dict, threads: int) -> dict:
+        """What decides a training besides its seed, in plain values.
+
+        Sums over other threads differ in the last digit, and after some epochs in more;
+        on a GPU their number decides nothing.
+        """
+        device = self.data.device.type
+        return {
+            "model": repr(model),
+            "parameters": {n: list(p.shape) for n, p in model.named_parameters()},
+            "graph": repr(self.data),
+            "data": checksum(self.graphs),
+            "options": options,
+            "device": device,
+            "threads": threads if device == "cpu" else None,
+        }
+
+
+def task_of(data: object, options: dict | None = None) -> Task:
+    """The task for this kind of data.
+
+    Args:
+        data: a `GraphData` with masks, or `Tissues`.
+        options: options of `fit`; a task takes its own from them.
+
+    Raises:
+        TypeError: there is no task for such data.
+    """
+    for kind, task in _KINDS.items():
+        if isinstance(data, kind):
+            return task(data, **(options or {}))
+    names = " or ".join(kind.__name__ for kind in _KINDS)
+    raise TypeError(f"training takes {names}, not {type(data).__name__}")
