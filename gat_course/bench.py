@@ -28,9 +28,9 @@ from torch import Tensor, nn
 
 from gat_course import __version__, datasets, dgl_compat, files
 from gat_course.dropout import dropout
-from gat_course.fused import FusedGATLayer
 from gat_course.graph import GraphData
 from gat_course.layers import DenseGATLayer, EdgeGATLayer
+from gat_course.layers.fused import FusedGATLayer
 
 # The contenders. "course" trains as `fit` does, on the part of a graph that the loss
 # looks at; "whole" computes all nodes, as the libraries' examples do. The tricks of the

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from gat_course import formulas
 from gat_course.dropout import dropout
-from gat_course.fused import FusedGATLayer
 from gat_course.graph import GraphData
 from gat_course.layers import GATLayer, GCNLayer, check_input
+from gat_course.layers.fused import FusedGATLayer
 
 
 class GAT(nn.Module):

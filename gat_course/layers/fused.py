@@ -16,7 +16,7 @@ from torch import Tensor
 from gat_course import formulas, sparse
 from gat_course.dropout import hashed_mask
 from gat_course.graph import EdgeOrder, GraphData
-from gat_course.layers import EdgeGATLayer
+from gat_course.layers.gat import EdgeGATLayer
 
 leaky_relu_backward = torch.ops.aten.leaky_relu_backward
 

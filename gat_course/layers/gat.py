@@ -11,50 +11,7 @@ from torch import Tensor, nn
 from gat_course import formulas, sparse
 from gat_course.dropout import dropout
 from gat_course.graph import GraphData
-
-
-def check_input(graph: GraphData, x: Tensor, weight: Tensor) -> None:
-    """Raise unless `x` belongs to this graph and to a layer with this `weight`.
-
-    Args:
-        graph: the graph, $N$ nodes.
-        x: what the layer is called with; should be `[N, F]`.
-        weight: the matrix that `x` meets, `[F, ...]`.
-
-    Raises:
-        TypeError: the first argument is no graph, or `x` no tensor of the same kind of
-            numbers as the parameters.
-        ValueError: `x` is missing, has another shape, or is elsewhere than the graph
-            or the parameters.
-    """
-    if not isinstance(graph, GraphData):
-        raise TypeError(f"call layer(graph, x): {type(graph).__name__} is no GraphData")
-    if x is None:
-        raise ValueError(
-            f"x is None: {graph.name} has no features. Build the graph with x=…, for "
-            "example torch.eye(num_nodes), which gives each node a feature of its own"
-        )
-    if not isinstance(x, Tensor):
-        raise TypeError(f"x must be a tensor, got {type(x).__name__}: use graph.x")
-    if x.shape != (graph.num_nodes, len(weight)):
-        raise ValueError(
-            f"x must be [{graph.num_nodes}, {len(weight)}] (nodes of the graph, "
-            f"in_features of the layer), got {list(x.shape)}"
-        )
-    if not x.device == weight.device == graph.device:
-        raise ValueError(
-            f"the graph is on {graph.device}, x on {x.device} and the parameters on "
-            f"{weight.device}: move them together, graph = graph.to(device), "
-            "model.to(device), and call model(graph, graph.x)"
-        )
-    mixed = x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type)
-    if mixed or not x.is_floating_point():
-        kinds = [str(t.dtype).removeprefix("torch.") for t in (x, weight)]
-        raise TypeError(
-            f"x is {kinds[0]} and the parameters are {kinds[1]}: build the graph with "
-            f"x.to(torch.{kinds[1]})"
-            + (f", or use model.to(torch.{kinds[0]})" if x.is_floating_point() else "")
-        )
+from gat_course.layers.inputs import check_input
 
 
 class GATLayer(nn.Module):
@@ -277,51 +234,3 @@ class UniformGATLayer(GATLayer):
         alpha = self.weigh(graph, z)  # [E, K]
         dropped = dropout(alpha, self.attn_drop, self.training)
         return formulas.aggregate(dropped, z, src, dst, graph.num_nodes), alpha
-
-
-class GCNLayer(nn.Module):
-    r"""Graph convolution: a sum with weights fixed by the degrees.
-
-    $$h_i' = \sum_{j\in\mathcal N(i)} z_j / \sqrt{|\mathcal N(i)|\,|\mathcal N(j)|}$$
-
-    Where edges have weights, each term is multiplied by its edge's, and a degree is the
-    sum of the weights of the edges that arrive.
-
-    Args:
-        in_features: $F$.
-        out_features: $F'$.
-        feat_drop: dropout probability on the input features.
-
-    Shapes: `x` `[N, F]`, dense or CSR, to `[N, F']`. The graph should have
-    self-loops.
-
-    Source: Kipf and Welling, ICLR 2017, equation 2.
-    """
-
-    def __init__(
-        self, in_features: int, out_features: int, feat_drop: float = 0.0
-    ) -> None:
-        super().__init__()
-        self.feat_drop = feat_drop
-        self.weight = nn.Parameter(torch.empty(in_features, out_features))
-        self.bias = nn.Parameter(torch.zeros(out_features))
-        nn.init.xavier_uniform_(self.weight)
-
-    def forward(self, graph: GraphData, x: Tensor) -> Tensor:
-        """Apply the layer; see the class for shapes."""
-        check_input(graph, x, self.weight)
-        x = dropout(x, self.feat_drop, self.training)
-        z = formulas.transform(x, self.weight)  # [N, F']
-        src, dst = graph.src, graph.dst
-        degree = graph.in_strengths.to(z.dtype)  # [N]
-        degree = degree.masked_fill(degree == 0, 1)
-        weights = (degree[dst] * degree[src]).rsqrt().unsqueeze(1)  # [E, 1]
-        if graph.edge_weight is not None:
-            weights = weights * graph.edge_weight.to(z.dtype).unsqueeze(1)
-        z = z.unsqueeze(1)  # [N, 1, F']
-        out = formulas.aggregate(weights, z, src, dst, graph.num_nodes)
-        return out.squeeze(1) + self.bias
-
-    def extra_repr(self) -> str:
-        sizes = ", ".join(str(n) for n in self.weight.shape)
-        return f"{sizes}, feat_drop={self.feat_drop}"

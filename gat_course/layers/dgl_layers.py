@@ -11,7 +11,7 @@ from torch import Tensor
 from gat_course import dgl_compat, formulas
 from gat_course.dropout import dropout
 from gat_course.graph import GraphData
-from gat_course.layers import GATLayer
+from gat_course.layers.gat import GATLayer
 
 
 class UDFGATLayer(GATLayer):

@@ -1,0 +1,5 @@
+"""Layers: graph attention in several implementations, and graph convolution."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

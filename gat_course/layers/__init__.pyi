@@ -1,0 +1,10 @@
+from . import fused as fused
+from .convolution import GCNLayer as GCNLayer
+from .dgl_layers import DGLGATLayer as DGLGATLayer
+from .dgl_layers import UDFGATLayer as UDFGATLayer
+from .fused import FusedGATLayer as FusedGATLayer
+from .gat import DenseGATLayer as DenseGATLayer
+from .gat import EdgeGATLayer as EdgeGATLayer
+from .gat import GATLayer as GATLayer
+from .gat import UniformGATLayer as UniformGATLayer
+from .inputs import check_input as check_input

@@ -1,0 +1,57 @@
+"""Graph convolution, which chapters 5 and 6 compare with attention."""
+
+import torch
+from torch import Tensor, nn
+
+from gat_course import formulas
+from gat_course.dropout import dropout
+from gat_course.graph import GraphData
+from gat_course.layers.inputs import check_input
+
+
+class GCNLayer(nn.Module):
+    r"""Graph convolution: a sum with weights fixed by the degrees.
+
+    $$h_i' = \sum_{j\in\mathcal N(i)} z_j / \sqrt{|\mathcal N(i)|\,|\mathcal N(j)|}$$
+
+    Where edges have weights, each term is multiplied by its edge's, and a degree is the
+    sum of the weights of the edges that arrive.
+
+    Args:
+        in_features: $F$.
+        out_features: $F'$.
+        feat_drop: dropout probability on the input features.
+
+    Shapes: `x` `[N, F]`, dense or CSR, to `[N, F']`. The graph should have
+    self-loops.
+
+    Source: Kipf and Welling, ICLR 2017, equation 2.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, feat_drop: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.feat_drop = feat_drop
+        self.weight = nn.Parameter(torch.empty(in_features, out_features))
+        self.bias = nn.Parameter(torch.zeros(out_features))
+        nn.init.xavier_uniform_(self.weight)
+
+    def forward(self, graph: GraphData, x: Tensor) -> Tensor:
+        """Apply the layer; see the class for shapes."""
+        check_input(graph, x, self.weight)
+        x = dropout(x, self.feat_drop, self.training)
+        z = formulas.transform(x, self.weight)  # [N, F']
+        src, dst = graph.src, graph.dst
+        degree = graph.in_strengths.to(z.dtype)  # [N]
+        degree = degree.masked_fill(degree == 0, 1)
+        weights = (degree[dst] * degree[src]).rsqrt().unsqueeze(1)  # [E, 1]
+        if graph.edge_weight is not None:
+            weights = weights * graph.edge_weight.to(z.dtype).unsqueeze(1)
+        z = z.unsqueeze(1)  # [N, 1, F']
+        out = formulas.aggregate(weights, z, src, dst, graph.num_nodes)
+        return out.squeeze(1) + self.bias
+
+    def extra_repr(self) -> str:
+        sizes = ", ".join(str(n) for n in self.weight.shape)
+        return f"{sizes}, feat_drop={self.feat_drop}"
