@@ -1,8 +1,10 @@
-"""Two-layer models for node classification; chapter 5 compares them.
+"""Networks for node classification; chapters 4 to 6 build and compare them.
 
 Each is called as `model(graph, x)` and returns one row of logits per node. `num_hops`
 says how far away a node can be that has a part in another's output.
 """
+
+from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,98 +12,204 @@ from torch import Tensor, nn
 from gat_course import formulas
 from gat_course.dropout import dropout
 from gat_course.graph import GraphData
-from gat_course.layers import GATLayer, GCNLayer, check_input
+from gat_course.layers.convolution import GCNLayer
 from gat_course.layers.fused import FusedGATLayer
+from gat_course.layers.gat import GATLayer
+from gat_course.layers.inputs import check_input
 
 
-class GAT(nn.Module):
-    r"""The paper's two-layer graph attention network.
+def for_each(name: str, value: int | Sequence[int], number: int) -> list[int]:
+    """One value for all layers, or a list with one for each, as a list.
 
-    A hidden layer of `num_heads` concatenated heads with ELU, then a layer of
-    `out_heads` averaged heads that gives the logits. Dropout acts on both layers'
-    inputs and on the attention weights.
+    Raises:
+        ValueError: the list has another length than `number`.
+    """
+    values = [value] * number if isinstance(value, int) else list(value)
+    if len(values) != number:
+        raise ValueError(
+            f"{name} must be one value, or a list of {number}, one for each of the "
+            f"layers; got {values}"
+        )
+    return values
+
+
+class Stack(nn.Module):
+    r"""Layers one after the other, with an activation between them.
+
+    The layers are the attributes `layer1`, `layer2`, …
+
+    Args:
+        layers: each is called as `layer(graph, x)`.
+        activation: $\sigma$; the last layer has none.
+
+    Shapes: `x` `[N, F]` to the last layer's output; with `return_attention=True` also
+    the list of all layers' $\alpha$, `[E, K]` each.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[nn.Module],
+        activation: Callable[[Tensor], Tensor] = F.elu,
+    ) -> None:
+        super().__init__()
+        self.num_layers = self.num_hops = len(layers)
+        self.activation = activation
+        for number, layer in enumerate(layers, 1):
+            self.add_module(f"layer{number}", layer)
+
+    def forward(
+        self, graph: GraphData, x: Tensor, *, return_attention: bool = False
+    ) -> Tensor | tuple[Tensor, list[Tensor]]:
+        """Apply all layers; see the class for shapes."""
+        asked = {"return_attention": True} if return_attention else {}
+        alphas = []
+        for number in range(1, self.num_layers + 1):
+            layer = getattr(self, f"layer{number}")
+            x = layer(graph, x if number == 1 else self.activation(x), **asked)
+            if return_attention:
+                x, alpha = x
+                alphas.append(alpha)
+        return (x, alphas) if return_attention else x
+
+
+class GAT(Stack):
+    r"""The paper's graph attention network, of any depth.
+
+    Hidden layers of concatenated heads with ELU, then a layer of `out_heads` averaged
+    heads that gives the logits. Dropout acts on all layers' inputs and on the attention
+    weights. The paper's network for Cora is `GAT(1433, 7)`, that for PPI
+    `InductiveGAT(50, 121)`.
 
     Args:
         in_features: $F$.
         num_classes: $C$, width of the output.
-        hidden: $F'$ of each hidden head.
-        num_heads: $K$ of the hidden layer.
+        hidden: $F'$ of each hidden head: of one hidden layer, or a list with a number
+            for each hidden layer.
+        num_heads: $K$ of the hidden layers, one number or a list.
         out_heads: $K$ of the output layer.
         dropout: probability for features and attention weights.
         negative_slope: slope of LeakyReLU below zero.
-        residual: add each layer's input to its output.
+        residual: add each layer's input to its output; or a list, which says it of
+            each layer.
         layer: the layer's class; `UniformGATLayer` switches attention off.
 
     Shapes: `x` `[N, F]` to `[N, C]`; with `return_attention=True` also the list of
-    both layers' $\alpha$, `[E, K]` each.
+    all layers' $\alpha$, `[E, K]` each.
+
+    Raises:
+        ValueError: a list has not one entry for each layer.
 
     Source: Veličković et al., ICLR 2018, section 3.3.
     """
-
-    num_hops = 2  # layers of messages
 
     def __init__(
         self,
         in_features: int,
         num_classes: int,
-        hidden: int = 8,
-        num_heads: int = 8,
+        hidden: int | Sequence[int] = 8,
+        num_heads: int | Sequence[int] = 8,
         out_heads: int = 1,
         dropout: float = 0.6,
         negative_slope: float = 0.2,
-        residual: bool = False,
+        residual: bool | Sequence[bool] = False,
         layer: type[GATLayer] = FusedGATLayer,
     ) -> None:
-        super().__init__()
+        hidden = [hidden] if isinstance(hidden, int) else list(hidden)
+        heads = [*for_each("num_heads", num_heads, len(hidden)), out_heads]
+        residual = for_each("residual", residual, len(heads))
         shared = {"feat_drop": dropout, "attn_drop": dropout}
-        shared |= {"negative_slope": negative_slope, "residual": residual}
-        self.layer1 = layer(in_features, hidden, num_heads, "concat", **shared)
-        self.layer2 = layer(
-            num_heads * hidden, num_classes, out_heads, "mean", **shared
+        shared |= {"negative_slope": negative_slope}
+        layers = []
+        for width, k, add in zip([*hidden, num_classes], heads, residual, strict=True):
+            merge = "concat" if len(layers) < len(hidden) else "mean"
+            layers.append(layer(in_features, width, k, merge, residual=add, **shared))
+            in_features = k * width
+        super().__init__(layers)
+
+
+class InductiveGAT(GAT):
+    r"""The paper's three-layer graph attention network for PPI.
+
+    Two hidden layers of `num_heads` concatenated heads with ELU, then a layer of
+    `out_heads` averaged heads that gives the logits. The middle layer's input is added
+    to its output. There is no dropout.
+
+    Args:
+        in_features: $F$.
+        num_labels: $L$, width of the output.
+        hidden: $F'$ of each hidden head.
+        num_heads: $K$ of the hidden layers.
+        out_heads: $K$ of the output layer.
+        layer: the layer's class; `UniformGATLayer` switches attention off.
+
+    Shapes: see `GAT`, with $L$ for $C$.
+
+    Source: Veličković et al., ICLR 2018, section 3.3.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_labels: int,
+        hidden: int = 256,
+        num_heads: int = 4,
+        out_heads: int = 6,
+        layer: type[GATLayer] = FusedGATLayer,
+    ) -> None:
+        sizes = [hidden, hidden], [num_heads, num_heads], out_heads
+        middle = [False, True, False]
+        super().__init__(
+            in_features, num_labels, *sizes, dropout=0.0, residual=middle, layer=layer
         )
 
-    def forward(
-        self, graph: GraphData, x: Tensor, *, return_attention: bool = False
-    ) -> Tensor | tuple[Tensor, list[Tensor]]:
-        """Logits of every node; see the class for shapes."""
-        if not return_attention:
-            h = F.elu(self.layer1(graph, x))  # [N, K * F']
-            return self.layer2(graph, h)
-        h, alpha1 = self.layer1(graph, x, return_attention=True)
-        logits, alpha2 = self.layer2(graph, F.elu(h), return_attention=True)
-        return logits, [alpha1, alpha2]
 
-
-class GCN(nn.Module):
-    """Two graph convolutions with ReLU between them.
+class GCN(Stack):
+    """Graph convolutions with an activation between them, two by default.
 
     Args:
         in_features: $F$.
         num_classes: $C$.
-        hidden: width of the hidden layer.
-        dropout: probability for both layers' inputs.
+        hidden: width of the hidden layer, or a list with that of each.
+        dropout: probability for all layers' inputs.
+        residual: add each layer's input to its output; or a list, as for `GAT`.
+        activation: between the layers.
 
     Shapes: `x` `[N, F]` to `[N, C]`.
 
     Source: Kipf and Welling, ICLR 2017.
     """
 
-    num_hops = 3  # its weights ask for the sources' own degrees, one step further
-
     def __init__(
         self,
         in_features: int,
         num_classes: int,
-        hidden: int = 64,
+        hidden: int | Sequence[int] = 64,
         dropout: float = 0.6,
+        residual: bool | Sequence[bool] = False,
+        activation: Callable[[Tensor], Tensor] = F.relu,
     ) -> None:
-        super().__init__()
-        self.layer1 = GCNLayer(in_features, hidden, dropout)
-        self.layer2 = GCNLayer(hidden, num_classes, dropout)
+        hidden = [hidden] if isinstance(hidden, int) else list(hidden)
+        sizes = [in_features, *hidden, num_classes]
+        residual = for_each("residual", residual, len(hidden) + 1)
+        ends = zip(sizes[:-1], sizes[1:], residual, strict=True)
+        super().__init__([GCNLayer(i, o, dropout, r) for i, o, r in ends], activation)
+        self.num_hops += 1  # weights ask for the sources' own degrees, a step further
 
-    def forward(self, graph: GraphData, x: Tensor) -> Tensor:
-        """Logits of every node."""
-        return self.layer2(graph, F.relu(self.layer1(graph, x)))
+
+class InductiveGCN(GCN):
+    """`InductiveGAT` with graph convolutions of the same widths in place of attention.
+
+    Args:
+        in_features: $F$.
+        num_labels: $L$, width of the output.
+        hidden: width of the two hidden layers.
+
+    Shapes: `x` `[N, F]` to `[N, L]`.
+    """
+
+    def __init__(self, in_features: int, num_labels: int, hidden: int = 1024) -> None:
+        sizes, middle = [hidden, hidden], [False, True, False]
+        super().__init__(in_features, num_labels, sizes, 0.0, middle, F.elu)
 
 
 class MLP(nn.Module):
@@ -143,81 +251,3 @@ class MLP(nn.Module):
 
     def extra_repr(self) -> str:
         return f"dropout={self.dropout}"
-
-
-class InductiveGAT(nn.Module):
-    r"""The paper's three-layer graph attention network for PPI.
-
-    Two hidden layers of `num_heads` concatenated heads with ELU, then a layer of
-    `out_heads` averaged heads that gives the logits. The middle layer's input is added
-    to its output. There is no dropout.
-
-    Args:
-        in_features: $F$.
-        num_labels: $L$, width of the output.
-        hidden: $F'$ of each hidden head.
-        num_heads: $K$ of the hidden layers.
-        out_heads: $K$ of the output layer.
-        layer: the layer's class; `UniformGATLayer` switches attention off.
-
-    Shapes: `x` `[N, F]` to `[N, L]`; with `return_attention=True` also the list of the
-    three layers' $\alpha$, `[E, K]` each.
-
-    Source: Veličković et al., ICLR 2018, section 3.3.
-    """
-
-    num_hops = 3
-
-    def __init__(
-        self,
-        in_features: int,
-        num_labels: int,
-        hidden: int = 256,
-        num_heads: int = 4,
-        out_heads: int = 6,
-        layer: type[GATLayer] = FusedGATLayer,
-    ) -> None:
-        super().__init__()
-        width = num_heads * hidden
-        self.layer1 = layer(in_features, hidden, num_heads, "concat")
-        self.layer2 = layer(width, hidden, num_heads, "concat", residual=True)
-        self.layer3 = layer(width, num_labels, out_heads, "mean")
-
-    def forward(
-        self, graph: GraphData, x: Tensor, *, return_attention: bool = False
-    ) -> Tensor | tuple[Tensor, list[Tensor]]:
-        """Logits of every node; see the class for shapes."""
-        if not return_attention:
-            h = F.elu(self.layer1(graph, x))  # [N, K * F']
-            h = F.elu(self.layer2(graph, h))  # [N, K * F']
-            return self.layer3(graph, h)
-        h, alpha1 = self.layer1(graph, x, return_attention=True)
-        h, alpha2 = self.layer2(graph, F.elu(h), return_attention=True)
-        logits, alpha3 = self.layer3(graph, F.elu(h), return_attention=True)
-        return logits, [alpha1, alpha2, alpha3]
-
-
-class InductiveGCN(nn.Module):
-    """`InductiveGAT` with graph convolutions of the same widths in place of attention.
-
-    Args:
-        in_features: $F$.
-        num_labels: $L$, width of the output.
-        hidden: width of the two hidden layers.
-
-    Shapes: `x` `[N, F]` to `[N, L]`.
-    """
-
-    num_hops = 4  # its weights ask for the sources' own degrees, one step further
-
-    def __init__(self, in_features: int, num_labels: int, hidden: int = 1024) -> None:
-        super().__init__()
-        self.layer1 = GCNLayer(in_features, hidden)
-        self.layer2 = GCNLayer(hidden, hidden)
-        self.layer3 = GCNLayer(hidden, num_labels)
-
-    def forward(self, graph: GraphData, x: Tensor) -> Tensor:
-        """Logits of every node."""
-        h = F.elu(self.layer1(graph, x))
-        h = F.elu(self.layer2(graph, h) + h)
-        return self.layer3(graph, h)

@@ -74,24 +74,23 @@ class PublishedGATLayer(EdgeGATLayer):
                 for half in (*self.att_dst, *self.att_src):
                     nn.init.xavier_uniform_(half.unsqueeze(1))  # [F', 1]
 
-    def weigh(self, graph: GraphData, z: Tensor) -> Tensor:
-        """Equations (2) and (3): from `z`, `[N, K, F']`, the weights `[E, K]`."""
-        src, dst = graph.src, graph.dst
-        s_dst = (z * self.att_dst).sum(dim=-1)  # [N, K]
-        s_src = (z * self.att_src).sum(dim=-1)  # [N, K]
-        if "score-bias" in self.differences:
-            s_dst, s_src = s_dst + self.bias_dst, s_src + self.bias_src
-        pairs = s_dst.index_select(0, dst) + s_src.index_select(0, src)  # [E, K]
-        scores = F.leaky_relu(pairs, self.negative_slope)
-        return formulas.edge_softmax(scores, dst, graph.num_nodes, graph.edge_weight)
+    def scores(self, graph: GraphData, z: Tensor) -> Tensor:
+        """Equation (2), with a bias in each half; see `GATLayer.scores`."""
+        if "score-bias" not in self.differences:
+            return super().scores(graph, z)
+        s_dst = (z * self.att_dst).sum(dim=-1) + self.bias_dst  # [N, K]
+        s_src = (z * self.att_src).sum(dim=-1) + self.bias_src  # [N, K]
+        pairs = s_dst.index_select(0, graph.dst) + s_src.index_select(0, graph.src)
+        return F.leaky_relu(pairs, self.negative_slope)  # [E, K]
 
     def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
         """Equations (2) to (4) edge by edge; see `GATLayer.attend`."""
-        alpha = self.weigh(graph, z)
+        ends = graph.src, graph.dst, graph.num_nodes
+        scores = self.scores(graph, z)
+        alpha = formulas.edge_softmax(scores, *ends[1:], graph.edge_weight)
         dropped = dropout(alpha, self.attn_drop, self.training)
         if "value-dropout" in self.differences:
             z = dropout(z, self.feat_drop, self.training)
-        ends = graph.src, graph.dst, graph.num_nodes
         return formulas.aggregate(dropped, z, *ends), alpha
 
     def forward(
@@ -130,9 +129,7 @@ class PublishedUniformGATLayer(PublishedGATLayer):
             if hasattr(self, name):
                 getattr(self, name).requires_grad_(False)
 
-    def weigh(self, graph: GraphData, z: Tensor) -> Tensor:
-        """Each edge's share of its target, whatever `z`."""
-        return UniformGATLayer.weigh(self, graph, z)
+    scores = UniformGATLayer.scores
 
 
 class UndecayedBiasGAT(GAT):

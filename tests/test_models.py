@@ -287,7 +287,7 @@ def test_importing_the_package_brings_in_neither_dgl_nor_matplotlib():
 def test_every_public_name_can_be_had(dgl):
     for name in gat_course.__all__:
         assert getattr(gat_course, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="No gat_course attribute nothing"):
         _ = gat_course.nothing
 
 

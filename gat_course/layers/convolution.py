@@ -21,6 +21,7 @@ class GCNLayer(nn.Module):
         in_features: $F$.
         out_features: $F'$.
         feat_drop: dropout probability on the input features.
+        residual: add the input to the output, which is as wide.
 
     Shapes: `x` `[N, F]`, dense or CSR, to `[N, F']`. The graph should have
     self-loops.
@@ -29,9 +30,19 @@ class GCNLayer(nn.Module):
     """
 
     def __init__(
-        self, in_features: int, out_features: int, feat_drop: float = 0.0
+        self,
+        in_features: int,
+        out_features: int,
+        feat_drop: float = 0.0,
+        residual: bool = False,
     ) -> None:
         super().__init__()
+        if residual and in_features != out_features:
+            raise ValueError(
+                "residual needs out_features = in_features, got "
+                f"{out_features} and {in_features}"
+            )
+        self.residual = residual
         self.feat_drop = feat_drop
         self.weight = nn.Parameter(torch.empty(in_features, out_features))
         self.bias = nn.Parameter(torch.zeros(out_features))
@@ -50,8 +61,10 @@ class GCNLayer(nn.Module):
             weights = weights * graph.edge_weight.to(z.dtype).unsqueeze(1)
         z = z.unsqueeze(1)  # [N, 1, F']
         out = formulas.aggregate(weights, z, src, dst, graph.num_nodes)
-        return out.squeeze(1) + self.bias
+        out = out.squeeze(1) + self.bias
+        return out + x if self.residual else out
 
     def extra_repr(self) -> str:
         sizes = ", ".join(str(n) for n in self.weight.shape)
-        return f"{sizes}, feat_drop={self.feat_drop}"
+        residual = ", residual=True" if self.residual else ""
+        return f"{sizes}, feat_drop={self.feat_drop}{residual}"

@@ -17,7 +17,8 @@ from gat_course.layers.inputs import check_input
 class GATLayer(nn.Module):
     r"""What all graph attention layers share: parameters, heads, residual, bias.
 
-    A subclass computes the weights and the weighted sum in `attend`.
+    A subclass computes the weights and the weighted sum in `attend`, on the edge list
+    from its `scores`.
 
     $$h_i' = \big\Vert_{k=1}^K \sum_{j\in\mathcal N(i)} \alpha_{ij}^k\, W_k^\top h_j$$
 
@@ -113,6 +114,20 @@ class GATLayer(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
+    def scores(self, graph: GraphData, z: Tensor) -> Tensor:
+        """Equation (2): how much each target asks of each of its sources.
+
+        A variant of attention on the edge list changes this method and no other.
+
+        Args:
+            graph: the graph, $N$ nodes and $E$ edges.
+            z: transformed features, `[N, K, F']`.
+
+        Returns:
+            $e_{ij}$ of every edge, `[E, K]`.
+        """
+        raise NotImplementedError("use one of the layers derived from GATLayer")
+
     def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
         """Equations (2) to (4) without the activation.
 
@@ -193,20 +208,23 @@ class EdgeGATLayer(GATLayer):
     Memory and time grow with $|E|$. Arguments and shapes: see `GATLayer`.
     """
 
-    def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Equations (2) to (4) edge by edge; see `GATLayer.attend`."""
-        src, dst = graph.src, graph.dst
+    def scores(self, graph: GraphData, z: Tensor) -> Tensor:
+        """Equation (2) edge by edge; see `GATLayer.scores`."""
         s_dst = (z * self.att_dst).sum(dim=-1)  # [N, K]
         s_src = (z * self.att_src).sum(dim=-1)  # [N, K]
-        pairs = s_dst.index_select(0, dst) + s_src.index_select(0, src)  # [E, K]
-        scores = F.leaky_relu(pairs, self.negative_slope)
-        alpha = formulas.edge_softmax(scores, dst, graph.num_nodes, graph.edge_weight)
+        pairs = s_dst.index_select(0, graph.dst) + s_src.index_select(0, graph.src)
+        return F.leaky_relu(pairs, self.negative_slope)  # [E, K]
+
+    def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Equations (2) to (4) edge by edge; see `GATLayer.attend`."""
+        src, dst, n = graph.src, graph.dst, graph.num_nodes
+        scores = self.scores(graph, z)
+        alpha = formulas.edge_softmax(scores, dst, n, graph.edge_weight)
         dropped = dropout(alpha, self.attn_drop, self.training)
-        heads = formulas.aggregate(dropped, z, src, dst, graph.num_nodes)
-        return heads, alpha
+        return formulas.aggregate(dropped, z, src, dst, n), alpha
 
 
-class UniformGATLayer(GATLayer):
+class UniformGATLayer(EdgeGATLayer):
     r"""The ablation: the same layer with attention frozen to $1/|\mathcal N(i)|$.
 
     Where edges have weights, it is frozen to each edge's share of them. `att_dst` and
@@ -221,16 +239,6 @@ class UniformGATLayer(GATLayer):
         self.att_dst.requires_grad_(False)
         self.att_src.requires_grad_(False)
 
-    def weigh(self, graph: GraphData, z: Tensor) -> Tensor:
-        """Each edge's share of its target, `[E, K]`, whatever `z`."""
-        alpha = graph.in_strengths.to(z.dtype)[graph.dst].reciprocal()  # [E]
-        if graph.edge_weight is not None:
-            alpha = alpha * graph.edge_weight.to(z.dtype)
-        return alpha.unsqueeze(1).expand(-1, self.num_heads)
-
-    def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Equation (4) with equal weights; see `GATLayer.attend`."""
-        src, dst = graph.src, graph.dst
-        alpha = self.weigh(graph, z)  # [E, K]
-        dropped = dropout(alpha, self.attn_drop, self.training)
-        return formulas.aggregate(dropped, z, src, dst, graph.num_nodes), alpha
+    def scores(self, graph: GraphData, z: Tensor) -> Tensor:
+        """Zero for every edge, whatever `z`: equal scores are equal weights."""
+        return z.new_zeros(graph.num_edges, self.num_heads)
