@@ -17,11 +17,12 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 
-from tools import notebooks
-from tools.notebooks import ROOT
+from tools import book
+from tools.address import address
+from tools.book import ROOT
 
-PAGES = notebooks.pages()
-CHAPTERS = [notebooks.page_of(path) for path in notebooks.notebooks()]
+PAGES = book.pages()
+CHAPTERS = [book.page_of(path) for path in book.notebooks()]
 MAX_BYTES = 2_000_000  # of a page with its own pictures
 BUILD = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
 
@@ -126,7 +127,7 @@ def test_no_page_names_a_resource_from_outside(site, html):
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_a_chapter_has_its_buttons(site, page):
     text = (site / f"{page}.html").read_text(encoding="utf-8")
-    where = notebooks.address()
+    where = address()
     colab = f"/github/{where.slug}/blob/{where.branch}/{page}.ipynb"
     assert text.count(colab) == 2  # the launch button and the line below the title
     assert re.search(r'class="[^"]*btn-download-source-button', text)
