@@ -5,6 +5,7 @@ themselves: see conftest.py at the top.
 """
 
 import base64
+import copy
 import importlib.util
 import io
 import os
@@ -27,7 +28,7 @@ from tools import book, header, metadata, times
 from tools.address import address
 from tools.book import ROOT
 from tools.conventions import problems
-from tools.figures import figure_names, smaller_png
+from tools.figures import smaller_png
 
 WHERE = address()
 PATHS = book.notebooks()
@@ -41,7 +42,9 @@ def test_keeps_to_the_conventions(path):
 
 
 def test_figure_names_occur_once():
-    names = [n for path in PATHS for n in figure_names(book.read(path))]
+    cells = [cell for path in PATHS for cell in book.read(path).cells]
+    figures = [cell.metadata.get("mystnb", {}).get("figure", {}) for cell in cells]
+    names = [figure["name"] for figure in figures if "name" in figure]
     assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
@@ -126,11 +129,8 @@ def good() -> nbformat.NotebookNode:
     ]
     for count, cell in enumerate(cells[1:5], start=1):
         cell.execution_count = count
-    noted = {
-        "kernelspec": metadata.KERNELSPEC,
-        "language_info": dict(metadata.LANGUAGE),
-        "gat_course": {"data": ["Cora"], "seconds": 12.5},
-    }
+    noted = copy.deepcopy(metadata.PYTHON)
+    noted["gat_course"] = {"data": ["Cora"], "seconds": 12.5}
     return v4.new_notebook(cells=cells, metadata=noted)
 
 
@@ -391,7 +391,7 @@ def test_a_chapters_times_are_checked(said, seconds, message):
 
 def test_pages_beside_the_chapters_state_no_times():
     for page in ("book/solutions/01-x", "book/reproduction"):
-        assert times.problems(good(), page) == []
+        assert [*times.problems(good(), page)] == []
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_the_address_is_set_in_one_place(copy):
             assert not any(form in text for form in old_forms), path
     for path in book.notebooks(copy):
         page = path.relative_to(copy).with_suffix("").as_posix()
-        assert header.problems(book.read(path), page, new) == []
+        assert [*header.problems(book.read(path), page, new)] == []
 
 
 @pytest.mark.parametrize("url", ["https://github.com/a/b/", "https://example.org/a/b"])

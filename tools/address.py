@@ -8,6 +8,9 @@ import yaml
 
 from tools.book import ROOT
 
+GITHUB = r"https://github\.com/([\w.-]+/[\w.-]+)"
+TEXTS = ["*.md", "*.cff", "book/**/*.md", "book/**/*.ipynb", "gat_course/**/*.py"]
+
 
 class Address(NamedTuple):
     """Where the course is published, derived from `repository` in `_config.yml`."""
@@ -29,7 +32,7 @@ def address(root: Path = ROOT) -> Address:
     """The address set in `_config.yml`; ValueError where it is not a GitHub one."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     url, branch = config["repository"]["url"], config["repository"]["branch"]
-    match = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+)", url)
+    match = re.fullmatch(GITHUB, url)
     if not match:
         raise ValueError(
             f"_config.yml: repository url is {url!r}; expected "
@@ -46,23 +49,18 @@ def write_address(root: Path = ROOT) -> list[Path]:
     """
     new = address(root)
     pyproject = root / "pyproject.toml"
-    found = re.search(r"https://github\.com/([\w.-]+/[\w.-]+)", pyproject.read_text())
+    found = re.search(GITHUB, pyproject.read_text(encoding="utf-8"))
     if not found:
         raise ValueError("pyproject.toml: no https://github.com/OWNER/NAME in it")
     old = Address(found[1], new.branch)
-    branch_in_link = rf"(github(?:\.com)?/{re.escape(new.slug)}/(?:blob|tree)/)[^/]+"
-    texts = ["*.md", "*.cff", "book/**/*.md", "book/**/*.ipynb", "gat_course/*.py"]
-    files = [path for pattern in texts for path in sorted(root.glob(pattern))]
+    slug = rf"(github(?:\.com)?/){re.escape(old.slug)}(?![\w-])"
+    branch = rf"(github(?:\.com)?/{re.escape(new.slug)}/(?:blob|tree)/)[^/]+"
     changed = []
-    for path in [*files, pyproject]:
+    for path in [*(p for text in TEXTS for p in sorted(root.glob(text))), pyproject]:
         before = path.read_text(encoding="utf-8")
         text = before.replace(old.site, new.site)
-        text = re.sub(
-            rf"(github(?:\.com)?/){re.escape(old.slug)}(?![\w-])",
-            lambda match: match[1] + new.slug,
-            text,
-        )
-        text = re.sub(branch_in_link, lambda match: match[1] + new.branch, text)
+        text = re.sub(slug, rf"\g<1>{new.slug}", text)
+        text = re.sub(branch, rf"\g<1>{new.branch}", text)
         if text != before:
             path.write_text(text, encoding="utf-8")
             changed.append(path)

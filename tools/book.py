@@ -19,7 +19,7 @@ def pages(root: Path = ROOT) -> list[str]:
 
 def notebooks(root: Path = ROOT) -> list[Path]:
     """The notebooks that `_toc.yml` lists, in order."""
-    paths = [root / f"{page}.ipynb" for page in pages(root)]
+    paths = (root / f"{page}.ipynb" for page in pages(root))
     return [path for path in paths if path.exists()]
 
 

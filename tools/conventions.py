@@ -3,23 +3,15 @@
 import ast
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
-from tools import header, metadata, times
+from tools import figures, header, metadata, times
 from tools.address import Address
-from tools.figures import described
-from tools.metadata import CELL_KEYS
 
 MAX_LINES, MAX_COLUMNS = 30, 79
-TAGS = {
-    "setup",
-    "parameters",
-    "nbval-ignore-output",
-    "hide-input",
-    "hide-output",
-    "hide-cell",
-}
+TAGS = times.HIDDEN | {"parameters", "nbval-ignore-output", "hide-output"}
 _MACHINE_PATH = re.compile(
     r"(?<![\w.:/~>-])/(?:home|root|Users|tmp|var|opt|mnt|work|srv)/\w|\b[A-Z]:\\\w"
 )
@@ -33,10 +25,9 @@ _PROGRESS = re.compile(r"\r|\d+%\||it/s\]")
 
 
 def problems(nb: NotebookNode, page: str, where: Address) -> list[str]:
-    """What in a notebook departs from the conventions; empty where nothing does.
+    """Which cell (an editor counts from 1) departs in what, and what is expected.
 
-    `page` is its name in `_toc.yml`. Each line says which cell (as counted by an
-    editor, from 1), what is wrong and what is expected.
+    `page` is the notebook's name in `_toc.yml`.
     """
     found = [*header.problems(nb, page, where), *metadata.problems(nb)]
     found += times.problems(nb, page)
@@ -47,107 +38,84 @@ def problems(nb: NotebookNode, page: str, where: Address) -> list[str]:
     if counts != list(range(1, len(counts) + 1)):
         found.append(f"its cells were not run once each, in order: {counts}")
     for number, cell in enumerate(nb.cells, start=1):
-        of_cell = []
-        if cell.cell_type == "code":
-            of_cell += _code_problems(cell)
-        elif cell.cell_type == "markdown":
-            of_cell += _markdown_problems(cell.source)
-        else:
-            of_cell.append(f"is of type {cell.cell_type}, expected markdown or code")
-        if extra := set(cell.metadata) - CELL_KEYS:
-            of_cell.append(f"has metadata that no reader uses: {sorted(extra)}")
-        if match := _MACHINE_PATH.search(cell.source):
-            of_cell.append(f"names a path of one machine: {match[0]}…")
-        found += [f"cell {number} {text}" for text in of_cell]
+        found += [f"cell {number} {text}" for text in _cell_problems(cell)]
     return found
 
 
-def _markdown_problems(source: str) -> list[str]:
-    found = []
+def _cell_problems(cell: NotebookNode) -> Iterator[str]:
+    if cell.cell_type == "code":
+        yield from _code_problems(cell)
+    elif cell.cell_type == "markdown":
+        yield from _markdown_problems(cell.source)
+    else:
+        yield f"is of type {cell.cell_type}, expected markdown or code"
+    if extra := set(cell.metadata) - metadata.CELL_KEYS:
+        yield f"has metadata that no reader uses: {sorted(extra)}"
+    if match := _MACHINE_PATH.search(cell.source):
+        yield f"names a path of one machine: {match[0]}…"
+
+
+def _markdown_problems(source: str) -> Iterator[str]:
     if match := _MYST.search(source):
-        found.append(f"uses MyST, which GitHub and Colab show raw: {match[0].strip()}")
+        yield f"uses MyST, which GitHub and Colab show raw: {match[0].strip()}"
     if match := _THIRD_PARTY.search(source):
-        found.append(f"asks a third party: {match[0]}…")
+        yield f"asks a third party: {match[0]}…"
     if re.search(r"!\[\s*\]\(|<img(?![^>]*\balt\s*=)", source):
-        found.append("has an image without alternative text")
-    return found
+        yield "has an image without alternative text"
 
 
-def _code_problems(cell: NotebookNode) -> list[str]:
-    found = []
+def _code_problems(cell: NotebookNode) -> Iterator[str]:
     lines = cell.source.splitlines()
-    tags = cell.metadata.get("tags", [])
     if not cell.source.strip():
-        found.append("is empty")
+        yield "is empty"
     if len(lines) > MAX_LINES:
-        found.append(f"has {len(lines)} lines, at most {MAX_LINES} fit on a screen")
+        yield f"has {len(lines)} lines, at most {MAX_LINES} fit on a screen"
     if any(len(line) > MAX_COLUMNS for line in lines):
-        found.append(f"has a line of more than {MAX_COLUMNS} characters")
-    if unknown := set(tags) - TAGS:
-        found.append(f"has unknown tags {sorted(unknown)}; known are {sorted(TAGS)}")
-    found += _test_problems(cell)
+        yield f"has a line of more than {MAX_COLUMNS} characters"
+    if unknown := set(cell.metadata.get("tags", [])) - TAGS:
+        yield f"has unknown tags {sorted(unknown)}; known are {sorted(TAGS)}"
+    yield from _test_problems(cell)
     for output in cell.outputs:
-        found += _output_problems(output)
-    images = sum("image/png" in output.get("data", {}) for output in cell.outputs)
-    if images > 1:
-        found.append(f"shows {images} figures; one a cell, so that each has a caption")
-    if images:
-        mystnb = cell.metadata.get("mystnb", {})
-        figure, alt = mystnb.get("figure", {}), mystnb.get("image", {}).get("alt")
-        if not (figure.get("caption") and figure.get("name") and alt):
-            found.append(
-                "shows a figure without caption, name or alternative text in its "
-                'metadata: {"mystnb": {"figure": {"caption": "…", "name": "fig-…"}, '
-                '"image": {"alt": "…"}}}'
-            )
-        elif not re.fullmatch(r"fig-[a-z0-9-]+", figure["name"]):
-            found.append(f"names its figure {figure['name']!r}, expected fig-…")
-        if any(o.metadata != described(cell, o) for o in cell.outputs if "data" in o):
-            found.append("shows a figure without its alternative text: run `tidy`")
-    return found
+        yield from _output_problems(output)
+    yield from figures.problems(cell)
 
 
-def _test_problems(cell: NotebookNode) -> list[str]:
+def _test_problems(cell: NotebookNode) -> Iterator[str]:
     """What is wrong with the text that shrinks a cell in tests."""
     shrink = cell.metadata.get("gat_course", {}).get("test")
     if shrink is None:
-        return []
+        return
     if "parameters" not in cell.metadata.get("tags", []):
-        return ["has a test text but not the tag `parameters`"]
-    if cell.outputs and "nbval-ignore-output" not in cell.metadata.tags:
-        return ["is shrunk in tests and shows something: tag it `nbval-ignore-output`"]
+        yield "has a test text but not the tag `parameters`"
+    elif cell.outputs and "nbval-ignore-output" not in cell.metadata.tags:
+        yield "is shrunk in tests and shows something: tag it `nbval-ignore-output`"
     try:
-        unknown = _assigned(shrink) - _assigned(cell.source)
+        if unknown := _assigned(shrink) - _assigned(cell.source):
+            yield f"has a test text that sets {sorted(unknown)}, it does not"
     except SyntaxError as error:
-        return [f"or its test text is not Python: {error}"]
-    return [f"has a test text that sets {sorted(unknown)}, it does not"] * bool(unknown)
+        yield f"or its test text is not Python: {error}"
 
 
 def _assigned(source: str) -> set[str]:
-    nodes = ast.walk(ast.parse(source))
-    return {
-        node.id
-        for node in nodes
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
+    names = (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, ast.Store)}
 
 
-def _output_problems(output: NotebookNode) -> list[str]:
-    if output.output_type == "error":
-        return [f"ends in an error: {output.ename}: {output.evalue}"]
-    if output.get("name") == "stderr":
-        return ["stores stderr (a warning or a progress bar)"]
+def _output_problems(output: NotebookNode) -> Iterator[str]:
     data = output.get("data", {"text/plain": output.get("text", "")})
-    if any("widget" in kind for kind in data):
-        return ["stores a widget, whose scripts come from a third party"]
-    found = []
-    text = "\n".join(str(value) for kind, value in data.items() if "text" in kind)
-    if match := _MACHINE_PATH.search(text):
-        found.append(f"prints a path of one machine: {match[0]}…")
-    if match := re.search(r"\bat 0x[0-9a-f]+", text):
-        found.append(f"prints an address in memory: {match[0]}")
-    if _PROGRESS.search(text):
-        found.append("prints a progress bar")
-    if "text/html" in data and (match := _THIRD_PARTY.search(str(data["text/html"]))):
-        found.append(f"asks a third party: {match[0]}…")
-    return found
+    if output.output_type == "error":
+        yield f"ends in an error: {output.ename}: {output.evalue}"
+    elif output.get("name") == "stderr":
+        yield "stores stderr (a warning or a progress bar)"
+    elif any("widget" in kind for kind in data):
+        yield "stores a widget, whose scripts come from a third party"
+    else:
+        text = "\n".join(str(value) for kind, value in data.items() if "text" in kind)
+        if match := _MACHINE_PATH.search(text):
+            yield f"prints a path of one machine: {match[0]}…"
+        if match := re.search(r"\bat 0x[0-9a-f]+", text):
+            yield f"prints an address in memory: {match[0]}"
+        if _PROGRESS.search(text):
+            yield "prints a progress bar"
+        if match := _THIRD_PARTY.search(str(data.get("text/html", ""))):
+            yield f"asks a third party: {match[0]}…"

@@ -1,6 +1,7 @@
 """The opening of a notebook: its Colab link and its setup cell."""
 
 import re
+from collections.abc import Iterator
 
 import nbformat
 from nbformat import NotebookNode
@@ -36,42 +37,35 @@ elif find_spec("dgl") is None:  # this chapter needs DGL too
 
 def uses_dgl(nb: NotebookNode) -> bool:
     """Whether a notebook's code asks for DGL, by `import_dgl`, its layers or graphs."""
-    code = (c.source for c in nb.cells if c.cell_type == "code")
-    own = (source for source in code if "%pip" not in source)
     asks = r"(?m)import_dgl|\b(UDF|DGL)GATLayer|\.dgl\(|^\s*(import|from) dgl\b"
-    return any(re.search(asks, source) for source in own)
+    code = (cell.source for cell in nb.cells if cell.cell_type == "code")
+    return any("%pip" not in source and re.search(asks, source) for source in code)
 
 
 def add_header(nb: NotebookNode, page: str, where: Address) -> None:
-    """Give a notebook its Colab link, below the title, and its setup cell.
-
-    Both are replaced where they are and added where they are missing.
-    """
-    title, *rest = nb.cells[0].source.splitlines()
-    body = [line for line in rest if not line.startswith("[Open in Colab]")]
-    text = "\n".join(body).strip("\n")
+    """Write the Colab link below the title, and the setup cell: anew or in place."""
+    title, _, rest = nb.cells[0].source.partition("\n")
+    text = re.sub(r"(?m)^\[Open in Colab\].*\n?", "", rest).strip("\n")
     nb.cells[0].source = f"{title}\n\n{colab_link(page, where)}\n\n{text}".rstrip()
     kinds = [cell.cell_type for cell in nb.cells]
-    index = kinds.index("code") if "code" in kinds else len(kinds)
+    index = [*kinds, "code"].index("code")
     if index == len(kinds) or "%pip install" not in nb.cells[index].source:
         nb.cells.insert(index, nbformat.v4.new_code_cell())
     nb.cells[index].source = setup_source(where, uses_dgl(nb))
     nb.cells[index].metadata.tags = ["setup", "hide-input"]
 
 
-def problems(nb: NotebookNode, page: str, where: Address) -> list[str]:
-    found = []
-    first = nb.cells[0]
+def problems(nb: NotebookNode, page: str, where: Address) -> Iterator[str]:
+    """What in the opening is not as `add_header` writes it."""
+    first, link = nb.cells[0], colab_link(page, where)
     lines = [line for line in first.source.splitlines() if line.strip()]
-    link = colab_link(page, where)
     if first.cell_type != "markdown" or not lines or not lines[0].startswith("# "):
-        found.append("cell 1 must be Markdown and begin with the title, `# …`")
+        yield "cell 1 must be Markdown and begin with the title, `# …`"
     elif lines[1:2] != [link]:
-        found.append(f"cell 1: the line after the title must be {link}")
-    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+        yield f"cell 1: the line after the title must be {link}"
     setup = setup_source(where, uses_dgl(nb))
-    if not code or code[0].source != setup:
-        found.append(f"the first code cell must be:\n{setup}")
-    elif "setup" not in code[0].metadata.get("tags", []):
-        found.append("the first code cell must carry the tag `setup`")
-    return found
+    code = next((cell for cell in nb.cells if cell.cell_type == "code"), None)
+    if code is None or code.source != setup:
+        yield f"the first code cell must be:\n{setup}"
+    elif "setup" not in code.metadata.get("tags", []):
+        yield "the first code cell must carry the tag `setup`"

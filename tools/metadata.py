@@ -1,5 +1,7 @@
 """What a notebook notes beside cells and outputs, and how it is brought into form."""
 
+from collections.abc import Iterator
+
 from nbformat import NotebookNode
 
 from tools.address import Address
@@ -10,32 +12,27 @@ from tools.times import write_times
 STAND_IN = "synthetic stand-in"  # in the name of every graph that replaces real data
 MAX_SECONDS = 240  # a notebook's run on two cores
 CELL_KEYS = {"tags", "mystnb", "gat_course"}
-KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
-LANGUAGE = {
-    "file_extension": ".py",
-    "mimetype": "text/x-python",
-    "name": "python",
-    "nbconvert_exporter": "python",  # `nbconvert --to script` writes Python by it
-    "pygments_lexer": "ipython3",
+PYTHON = {  # what a notebook says of its language
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",  # `nbconvert --to script` writes Python by it
+        "pygments_lexer": "ipython3",
+    },
 }
 
 
 def tidy(nb: NotebookNode, page: str, where: Address) -> None:
-    """Bring what surrounds cells and outputs into the form of CONTRIBUTING.md.
-
-    That is the header, the stated times and all metadata; stderr is dropped. Needs no
-    run: `python tools/notebooks.py tidy` does this to a file.
-    """
+    """Write header, times and metadata as CONTRIBUTING.md has them; drop stderr."""
     add_header(nb, page, where)
     write_times(nb)
     course = nb.metadata.get("gat_course", {})
-    nb.metadata = NotebookNode(
-        kernelspec=KERNELSPEC, language_info=LANGUAGE, gat_course=course
-    )
+    nb.metadata = NotebookNode(PYTHON, gat_course=course)
     for cell in nb.cells:
-        cell.metadata = NotebookNode(
-            {key: cell.metadata[key] for key in sorted(CELL_KEYS & set(cell.metadata))}
-        )
+        kept = CELL_KEYS & set(cell.metadata)
+        cell.metadata = NotebookNode({key: cell.metadata[key] for key in sorted(kept)})
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
             for output in cell.outputs:
@@ -44,27 +41,27 @@ def tidy(nb: NotebookNode, page: str, where: Address) -> None:
     nb.nbformat_minor = 5
 
 
-def declares_stand_in(nb: NotebookNode) -> bool:
-    """Whether the first cell tells readers that outputs come from a stand-in."""
-    return STAND_IN in nb.cells[0].source
+def undeclared(nb: NotebookNode, data: list[str]) -> list[str]:
+    """The graphs that stand in for real data without the first cell telling readers."""
+    if STAND_IN in nb.cells[0].source:
+        return []
+    return [name for name in data if STAND_IN in name]
 
 
-def problems(nb: NotebookNode) -> list[str]:
-    found = []
-    if nb.metadata.get("kernelspec") != KERNELSPEC:
-        found.append(f"the kernelspec must be {KERNELSPEC}")
-    if nb.metadata.get("language_info") != LANGUAGE:
-        found.append(f"the language_info must be {LANGUAGE}: run `tidy`")
-    if extra := set(nb.metadata) - {"kernelspec", "language_info", "gat_course"}:
-        found.append(f"the notebook has metadata that no reader uses: {sorted(extra)}")
+def problems(nb: NotebookNode) -> Iterator[str]:
+    """What in the notebook's own metadata is missing, wrong or too much."""
+    for key, expected in PYTHON.items():
+        if nb.metadata.get(key) != expected:
+            yield f"the {key} must be {expected}: run `tidy`"
+    if extra := set(nb.metadata) - {*PYTHON, "gat_course"}:
+        yield f"the notebook has metadata that no reader uses: {sorted(extra)}"
     course = nb.metadata.get("gat_course", {})
     if not {"data", "seconds"} <= set(course):
-        found.append("it was not stored by `tools/notebooks.py execute`: run that")
-    elif any(STAND_IN in name for name in course["data"]) and not declares_stand_in(nb):
-        found.append(
+        yield "it was not stored by `tools/notebooks.py execute`: run that"
+    elif undeclared(nb, course["data"]):
+        yield (
             "its outputs come from a synthetic stand-in: run it on real data, or say "
             "so in the first cell"
         )
     elif course["seconds"] > MAX_SECONDS:
-        found.append(f"it ran {course['seconds']} s, at most {MAX_SECONDS} s are meant")
-    return found
+        yield f"it ran {course['seconds']} s, at most {MAX_SECONDS} s are meant"

@@ -22,22 +22,21 @@ from tools.metadata import tidy
 from tools.running import execute
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("command", choices=["execute", "tidy", "check", "address"])
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--allow-synthetic", action="store_true")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     if options.command == "address":
         for path in write_address():
             print("changed", path.relative_to(ROOT))
         return 0
-    paths = options.files or notebooks()
-    failed = 0
+    failed = False
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the kernel too
-    for path in paths:
+    for path in options.files or notebooks():
         page = page_of(path)
         try:
             if options.command == "execute":
@@ -48,13 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
                 tidy(nb, page, address())
                 write(nb, path)
         except Exception as error:
-            failed += 1
+            failed = True
             print(f"{page}: not stored\n{error}", file=sys.stderr)
             continue
         for line in problems(read(path), page, address()):
-            failed += 1
+            failed = True
             print(f"{page}: {line}", file=sys.stderr)
-    return min(failed, 1)
+    return int(failed)
 
 
 if __name__ == "__main__":

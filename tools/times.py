@@ -1,13 +1,16 @@
 """The times that a chapter states: how long it takes to read and to run."""
 
-import math
 import re
+from collections.abc import Iterator
 
 from nbformat import NotebookNode
+
+from tools.figures import pictures
 
 WORDS_A_MINUTE, LINES_A_MINUTE, FIGURES_A_MINUTE = 180, 12, 3
 EQUATION, FORMULA = " word" * 30, " word" * 2  # what they take, in words
 STEP = 5  # minutes; reading times are rounded to it
+HIDDEN = {"setup", "hide-input", "hide-cell"}  # tags of code that is not read
 TIMES = re.compile(r"\*\*Time:\*\* (\d+) minutes to read, (.+?) to run\b")
 RUN_TIMES = {  # what may be said of a run, and the seconds that it stands for
     "under a minute": (0, 60),
@@ -27,22 +30,17 @@ def reading_minutes(nb: NotebookNode) -> int:
 
 def reading_time(nb: NotebookNode) -> float:
     """Minutes for the prose, for the code that is shown and for the figures."""
-    prose, lines, figures = "", 0, 0
+    prose, code, figures = "", "", 0
     for cell in nb.cells:
         if cell.cell_type == "markdown":
             text, fenced = _prose(cell.source)
-            prose += text + " "
-        elif {"setup", "hide-input", "hide-cell"}.isdisjoint(
-            cell.metadata.get("tags", [])
-        ):
-            fenced = cell.source
-        else:
-            fenced = ""
-        lines += sum(bool(line.strip()) for line in fenced.splitlines())
-        figures += sum(
-            "image/png" in o.get("data", {}) for o in cell.get("outputs", [])
-        )
+            prose += f"{text}\n"
+            code += f"{fenced}\n"
+        elif HIDDEN.isdisjoint(cell.metadata.get("tags", [])):
+            code += f"{cell.source}\n"
+        figures += len(pictures(cell))
     words = sum(bool(re.search(r"\w", word)) for word in prose.split())
+    lines = sum(bool(line.strip()) for line in code.splitlines())
     return words / WORDS_A_MINUTE + lines / LINES_A_MINUTE + figures / FIGURES_A_MINUTE
 
 
@@ -64,10 +62,7 @@ def _prose(source: str) -> tuple[str, str]:
 
 
 def write_times(nb: NotebookNode) -> None:
-    """Put the measured times into the opening, where it states any.
-
-    What it says of the run is replaced where it does not fit `gat_course.seconds`.
-    """
+    """Write the measured times where the opening states any; words that fit stay."""
 
     def measured(match: re.Match) -> str:
         said, seconds = match[2], nb.metadata.get("gat_course", {}).get("seconds")
@@ -81,28 +76,26 @@ def write_times(nb: NotebookNode) -> None:
 
 def _fits(words: str, seconds: float, tolerance: float = 1.5) -> bool:
     """Whether a run of so many seconds can be announced by these words."""
-    low, high = RUN_TIMES.get(words, (math.inf, 0))
+    low, high = RUN_TIMES.get(words, (1, 0))  # other words fit no run
     return low / tolerance <= seconds <= high * tolerance
 
 
-def problems(nb: NotebookNode, page: str) -> list[str]:
+def problems(nb: NotebookNode, page: str) -> Iterator[str]:
     """What is wrong with the times that a chapter's opening states."""
     stated = TIMES.search(nb.cells[0].source)
     if not stated:
-        is_chapter = re.fullmatch(r"book/\d\d-[\w-]+", page)
-        form = "**Time:** N minutes to read, under a minute to run"
-        return [f"cell 1 must state its times: {form}"] * bool(is_chapter)
-    found = []
-    if abs(int(stated[1]) - reading_time(nb)) > STEP:
-        found.append(
-            f"cell 1 says {stated[1]} minutes to read, measured are "
+        if re.fullmatch(r"book/\d\d-[\w-]+", page):
+            form = "**Time:** N minutes to read, under a minute to run"
+            yield f"cell 1 must state its times: {form}"
+        return
+    minutes, run = int(stated[1]), stated[2]
+    if abs(minutes - reading_time(nb)) > STEP:
+        yield (
+            f"cell 1 says {minutes} minutes to read, measured are "
             f"{reading_minutes(nb)}: run `tidy`"
         )
     seconds = nb.metadata.get("gat_course", {}).get("seconds", 0)
-    if stated[2] not in RUN_TIMES:
-        found.append(
-            f"cell 1 says {stated[2]!r} to run, expected one of {[*RUN_TIMES]}"
-        )
-    elif not _fits(stated[2], seconds):
-        found.append(f"cell 1 says {stated[2]} to run, measured are {seconds} s")
-    return found
+    if run not in RUN_TIMES:
+        yield f"cell 1 says {run!r} to run, expected one of {[*RUN_TIMES]}"
+    elif not _fits(run, seconds):
+        yield f"cell 1 says {run} to run, measured are {seconds} s"
