@@ -11,7 +11,8 @@ import pytest
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell
 
-from tools.notebooks import ROOT, notebooks, uses_dgl
+from tools.book import ROOT, notebooks
+from tools.header import uses_dgl
 
 # Run at the end of a notebook's setup cell, without a name that its cells could use:
 # no notebook may need its own folder, nor DGL where no cell of it asks for DGL.

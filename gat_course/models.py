@@ -119,8 +119,8 @@ class GAT(Stack):
         residual = for_each("residual", residual, len(heads))
         shared = {"feat_drop": dropout, "attn_drop": dropout}
         shared |= {"negative_slope": negative_slope}
-        layers = []
-        for width, k, add in zip([*hidden, num_classes], heads, residual, strict=True):
+        layers, widths = [], [*hidden, num_classes]
+        for width, k, add in zip(widths, heads, residual, strict=True):
             merge = "concat" if len(layers) < len(hidden) else "mean"
             layers.append(layer(in_features, width, k, merge, residual=add, **shared))
             in_features = k * width

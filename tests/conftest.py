@@ -3,6 +3,7 @@
 import browser
 import pytest
 import torch
+from playwright.sync_api import sync_playwright
 
 from gat_course import dgl_compat
 
@@ -25,11 +26,22 @@ def dgl():
         pytest.skip(f"DGL cannot be had here: {error}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """A browser with one page, or a skip where none is installed."""
+    """A running browser, or a skip where none is installed."""
     program = browser.find()
     if program is None:
         pytest.skip("no Chromium or Chrome is installed")
-    with browser.Browser(program) as running:
-        yield running
+    # Outside its sandbox, in which root could not start it.
+    options = {"executable_path": program, "chromium_sandbox": False}
+    with sync_playwright() as playwright:
+        with playwright.chromium.launch(**options) as running:
+            yield running
+
+
+@pytest.fixture
+def reader(chromium):
+    """Opens pages in the browser, and closes them after the test."""
+    yield browser.Reader(chromium)
+    for context in chromium.contexts:
+        context.close()

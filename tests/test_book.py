@@ -17,11 +17,12 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 
-from tools import notebooks
-from tools.notebooks import ROOT
+from tools import book
+from tools.address import address
+from tools.book import ROOT
 
-PAGES = notebooks.pages()
-CHAPTERS = [notebooks.page_of(path) for path in notebooks.notebooks()]
+PAGES = book.pages()
+CHAPTERS = [book.page_of(path) for path in book.notebooks()]
 MAX_BYTES = 2_000_000  # of a page with its own pictures
 BUILD = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
 
@@ -126,7 +127,7 @@ def test_no_page_names_a_resource_from_outside(site, html):
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_a_chapter_has_its_buttons(site, page):
     text = (site / f"{page}.html").read_text(encoding="utf-8")
-    where = notebooks.address()
+    where = address()
     colab = f"/github/{where.slug}/blob/{where.branch}/{page}.ipynb"
     assert text.count(colab) == 2  # the launch button and the line below the title
     assert re.search(r'class="[^"]*btn-download-source-button', text)
@@ -182,12 +183,11 @@ def origin(site):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_asks_nobody_and_its_scripts_run(origin, chromium, page):
-    chromium.screen(1280)
-    chromium.open(f"{origin}/{page}.html")
+def test_a_page_asks_nobody_and_its_scripts_run(origin, reader, page):
+    reader.open(f"{origin}/{page}.html")
     here = (f"{origin}/", "data:", "blob:")
-    assert [url for url in chromium.requests if not url.startswith(here)] == []
-    assert chromium.errors == []
+    assert [url for url in reader.requests if not url.startswith(here)] == []
+    assert reader.errors == []
 
 
 TYPESET = "document.querySelectorAll('.math:has(mjx-container)').length"
@@ -208,12 +208,12 @@ PROSE = """
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_equations_are_typeset(html, site, origin, chromium, page):
-    chromium.screen(1280)
-    chromium.open(f"{origin}/{page}.html")
-    assert chromium.run(TYPESET) == html[site / f"{page}.html"].equations
-    assert chromium.run(WRONG) == []
-    assert re.findall(r".*(?:\$|\\[(\[]|\\tag|\\begin).*", chromium.run(PROSE)) == []
+def test_equations_are_typeset(html, site, origin, reader, page):
+    shown = reader.open(f"{origin}/{page}.html")
+    assert shown.evaluate(TYPESET) == html[site / f"{page}.html"].equations
+    assert shown.evaluate(WRONG) == []
+    prose = shown.evaluate(PROSE)
+    assert re.findall(r".*(?:\$|\\[(\[]|\\tag|\\begin).*", prose) == []
 
 
 # What reaches beyond the window and is not inside something that scrolls by itself.
@@ -229,31 +229,27 @@ WIDE = """
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_no_page_is_wider_than_a_phone(origin, chromium, page):
-    chromium.screen(390)
-    chromium.open(f"{origin}/{page}.html")
-    assert chromium.run(WIDE) == []
-    assert chromium.run("document.documentElement.scrollWidth") <= 390
+def test_no_page_is_wider_than_a_phone(origin, reader, page):
+    shown = reader.open(f"{origin}/{page}.html", width=390)
+    assert shown.evaluate(WIDE) == []
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_dark_mode_follows_the_reader(origin, chromium):
-    def background():
-        chromium.open(f"{origin}/{CHAPTERS[0]}.html")
-        colour = chromium.run("getComputedStyle(document.body).backgroundColor")
+def test_dark_mode_follows_the_reader(origin, reader):
+    def background(dark):
+        shown = reader.open(f"{origin}/{CHAPTERS[0]}.html", dark=dark)
+        colour = shown.evaluate("getComputedStyle(document.body).backgroundColor")
         return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
 
-    chromium.screen(1280)
-    assert background() > 200
-    chromium.screen(1280, dark=True)
-    assert background() < 60
+    assert background(dark=False) > 200
+    assert background(dark=True) < 60
 
 
-def test_search_finds_a_chapter(origin, chromium):
-    chromium.screen(1280)
-    chromium.open(f"{origin}/search.html?q=attention")
+def test_search_finds_a_chapter(origin, reader):
+    shown = reader.open(f"{origin}/search.html?q=attention")
     # Results come in one by one; this line fills in after the last.
-    chromium.wait('document.querySelector(".search-summary")?.textContent')
-    found = chromium.run("""
+    shown.wait_for_function('document.querySelector(".search-summary")?.textContent')
+    found = shown.evaluate("""
         [...document.querySelectorAll("#search-results li a")]
             .map(link => link.getAttribute("href"))
     """)

@@ -1,66 +1,59 @@
-"""The browser of tests/test_book.py waits for a page, however slow the machine."""
+"""The browser of tests/test_book.py sees what it should, and never stays behind."""
 
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import os
+import subprocess
+import sys
+import tempfile
+from urllib.parse import quote
 
-import pytest
+import psutil
 
-LATE = "setTimeout(() => { document.title = 'late' }, 500)"
-PAGES = {
-    "/first": "<title>first</title>",
-    "/second": "<title>waiting</title><script src='/script'></script>",
-    "/script": "document.title = 'second'",
-    "/later": f"<title>later</title><script>{LATE}</script>",
-    "/wrong": "<script>throw Error('of this page')</script>",
-}
+LATE = "setTimeout(() => { document.title = 'late'; done() }, 500)"
+SLOW = f"MathJax = {{startup: {{promise: new Promise(done => {LATE})}}}}"
+ELSEWHERE = "http://127.0.0.1:1/picture.png"
+WRONG = "console.error('said'); throw Error('thrown')"
+SCREEN = "[innerWidth, matchMedia('(prefers-color-scheme: dark)').matches]"
+FAILS = """
+from conftest import chromium, reader
 
-
-class Slow(BaseHTTPRequestHandler):
-    def do_GET(self):
-        time.sleep(0.5)
-        page = PAGES.get(self.path, "").encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(page)))
-        self.end_headers()
-        self.wfile.write(page)
-
-    def log_message(self, *_):
-        pass
+def test_that_fails(reader):
+    reader.open("data:text/html,text")
+    assert reader.browser.version == "none"
+"""
 
 
-@pytest.fixture(scope="module")
-def slow():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+def page(html: str) -> str:
+    return f"data:text/html,{quote(html)}"
 
 
-def test_an_opened_page_is_there_with_its_scripts(chromium, slow):
-    for page, title in [("first", "first"), ("second", "second"), ("first", "first")]:
-        chromium.open(f"{slow}/{page}")
-        assert chromium.run("location.pathname") == f"/{page}"
-        assert chromium.run("document.title") == title
-        assert f"{slow}/{page}" in chromium.requests
-        assert (f"{slow}/script" in chromium.requests) == (page == "second")
+def test_equations_are_waited_for(reader):
+    assert reader.open(page(f"<script>{SLOW}</script>")).title() == "late"
 
 
-def test_what_comes_later_is_waited_for(chromium, slow):
-    chromium.open(f"{slow}/later")
-    assert chromium.wait("document.title == 'late' && document.title") == "late"
+def test_what_a_page_asks_for_and_what_goes_wrong_in_it_is_noted(reader):
+    reader.open(page(f"<img src={ELSEWHERE}><script>{WRONG}</script>"))
+    assert ELSEWHERE in reader.requests
+    for expected in ("said", "thrown", ELSEWHERE):
+        assert any(expected in error for error in reader.errors), reader.errors
 
 
-def test_what_a_script_throws_is_noted_until_the_next_page(chromium, slow):
-    chromium.open(f"{slow}/wrong")
-    assert len(chromium.errors) == 1 and "of this page" in chromium.errors[0]
-    chromium.open(f"{slow}/first")
-    assert chromium.errors == []
+def test_a_page_is_as_wide_and_as_dark_as_asked(reader):
+    html = page("<meta name=viewport content='width=device-width'>")
+    assert reader.open(html).evaluate(SCREEN) == [1280, False]
+    assert reader.open(html, width=390, dark=True).evaluate(SCREEN) == [390, True]
 
 
-def test_a_page_that_cannot_be_had_is_told_of(chromium, slow):
-    with pytest.raises(RuntimeError, match="http://127.0.0.1:1/: net::ERR"):
-        chromium.open("http://127.0.0.1:1/")
-    chromium.open(f"{slow}/first")
-    assert chromium.run("document.title") == "first"
+def test_a_failing_test_leaves_no_browser_behind(chromium, tmp_path):
+    """What a browser notes lies in TMPDIR, so its processes are known by that."""
+    (tmp_path / "test_x.py").write_text(FAILS)
+    with tempfile.TemporaryDirectory() as folder:  # a long name would be refused
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_x.py"],
+            cwd=tmp_path,
+            env={**os.environ, "TMPDIR": folder, "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True,
+            text=True,
+        )
+    assert f"'{chromium.version}' == 'none'" in done.stdout, done.stdout
+    commands = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
+    assert [command for command in commands if folder in " ".join(command or [])] == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.notebooks import ROOT
+from tools.book import ROOT
 
 IMPORT = "from gat_course import dgl_compat\ndgl_compat.import_dgl()"
 ON_3_13 = (

@@ -5,6 +5,7 @@ themselves: see conftest.py at the top.
 """
 
 import base64
+import copy
 import importlib.util
 import io
 import os
@@ -23,24 +24,27 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from PIL import Image
 
-from tools import notebooks
-from tools.notebooks import ROOT
+from tools import book, header, metadata, times
+from tools.address import address
+from tools.book import ROOT
+from tools.conventions import problems
+from tools.figures import smaller_png
 
-WHERE = notebooks.address()
-PATHS = notebooks.notebooks()
-every_notebook = pytest.mark.parametrize("path", PATHS, ids=notebooks.page_of)
+WHERE = address()
+PATHS = book.notebooks()
+every_notebook = pytest.mark.parametrize("path", PATHS, ids=book.page_of)
 
 
 @every_notebook
 def test_keeps_to_the_conventions(path):
-    found = notebooks.problems(
-        notebooks.read(path), notebooks.page_of(path), notebooks.address()
-    )
+    found = problems(book.read(path), book.page_of(path), address())
     assert not found, "\n".join(found)
 
 
 def test_figure_names_occur_once():
-    names = [n for path in PATHS for n in notebooks.figure_names(notebooks.read(path))]
+    cells = [cell for path in PATHS for cell in book.read(path).cells]
+    figures = [cell.metadata.get("mystnb", {}).get("figure", {}) for cell in cells]
+    names = [figure["name"] for figure in figures if "name" in figure]
     assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
@@ -59,7 +63,7 @@ def exporters():
 
 @every_notebook
 def test_as_a_script_it_compiles_and_keeps_its_prose(path, exporters):
-    nb = notebooks.read(path)
+    nb = book.read(path)
     script, resources = exporters.ScriptExporter().from_notebook_node(nb)
     assert resources["output_extension"] == ".py"
     compile(script, path.name, "exec")
@@ -85,7 +89,7 @@ class Images(HTMLParser):
 @every_notebook
 def test_as_a_page_its_figures_are_described(path, exporters):
     """By the template `classic`; nbconvert's other templates read no such text."""
-    nb = notebooks.read(path)
+    nb = book.read(path)
     page, _ = exporters.HTMLExporter(template_name="classic").from_notebook_node(nb)
     described = [
         cell.metadata.mystnb.image.alt
@@ -110,8 +114,8 @@ def good() -> nbformat.NotebookNode:
     course = {"test": "SEEDS = range(2)"}
     figure = {"caption": "Squares.", "name": "fig-squares"}
     cells = [
-        v4.new_markdown_cell(f"# 1 Title\n\n{notebooks.colab_link('book/x', WHERE)}"),
-        v4.new_code_cell(notebooks.setup_source(WHERE), metadata={"tags": ["setup"]}),
+        v4.new_markdown_cell(f"# 1 Title\n\n{header.colab_link('book/x', WHERE)}"),
+        v4.new_code_cell(header.setup_source(WHERE), metadata={"tags": ["setup"]}),
         v4.new_code_cell(
             "SEEDS = range(5)", metadata={"tags": ["parameters"], "gat_course": course}
         ),
@@ -125,17 +129,14 @@ def good() -> nbformat.NotebookNode:
     ]
     for count, cell in enumerate(cells[1:5], start=1):
         cell.execution_count = count
-    metadata = {
-        "kernelspec": notebooks.KERNELSPEC,
-        "language_info": dict(notebooks.LANGUAGE),
-        "gat_course": {"data": ["Cora"], "seconds": 12.5},
-    }
-    return v4.new_notebook(cells=cells, metadata=metadata)
+    noted = copy.deepcopy(metadata.PYTHON)
+    noted["gat_course"] = {"data": ["Cora"], "seconds": 12.5}
+    return v4.new_notebook(cells=cells, metadata=noted)
 
 
 def test_a_good_notebook_has_no_problem():
     nbformat.validate(good())
-    assert notebooks.problems(good(), "book/x", WHERE) == []
+    assert problems(good(), "book/x", WHERE) == []
 
 
 def put(cell: int, **changes):
@@ -231,7 +232,7 @@ def course(**changes):
 def test_finds(slip, message):
     nb = good()
     slip(nb)
-    found = notebooks.problems(nb, "book/x", WHERE)
+    found = problems(nb, "book/x", WHERE)
     assert any(message in line for line in found), found
 
 
@@ -252,7 +253,7 @@ def set_up(
 
     monkeypatch.setattr(importlib.util, "find_spec", find_spec)
     monkeypatch.setattr(sys, "version_info", python)
-    source = TransformerManager().transform_cell(notebooks.setup_source(WHERE, dgl))
+    source = TransformerManager().transform_cell(header.setup_source(WHERE, dgl))
     exec(source, {"get_ipython": lambda: magic})
     return calls
 
@@ -287,22 +288,22 @@ def test_the_setup_cell_says_where_dgl_has_no_build(
     printed = capsys.readouterr().out
     assert printed.count("\n") == 1
     assert "Python 3.13 and later have no DGL" in printed
-    assert notebooks.DGL_CHAPTERS in printed
+    assert header.DGL_CHAPTERS in printed
     set_up(monkeypatch, False, installed, python)
     assert capsys.readouterr().out == ""
 
 
 def test_the_setup_cell_names_the_chapters_that_use_dgl():
-    using = [path for path in PATHS if notebooks.uses_dgl(notebooks.read(path))]
+    using = [path for path in PATHS if header.uses_dgl(book.read(path))]
     chapters = [str(int(path.stem[:2])) for path in using if path.parent.name == "book"]
-    assert notebooks.DGL_CHAPTERS == f"chapters {' and '.join(chapters)}"
+    assert header.DGL_CHAPTERS == f"chapters {' and '.join(chapters)}"
 
 
 # ------------------------------------------------ the stated times
 
 
 def reading(*cells: nbformat.NotebookNode) -> float:
-    return notebooks._reading_time(nbformat.v4.new_notebook(cells=list(cells)))
+    return times.reading_time(nbformat.v4.new_notebook(cells=list(cells)))
 
 
 def text(source: str) -> nbformat.NotebookNode:
@@ -355,13 +356,13 @@ def test_code_within_prose_is_code_and_hidden_code_is_not_read():
 )
 def test_reading_times_are_rounded_to_five_minutes(words, minutes):
     nb = nbformat.v4.new_notebook(cells=[text("word " * words)])
-    assert notebooks.reading_minutes(nb) == minutes
+    assert times.reading_minutes(nb) == minutes
 
 
 def opened(said: str, seconds: float = 12.5) -> nbformat.NotebookNode:
     """A chapter of some 20 minutes whose opening states times."""
     nb = good()
-    nb.cells[0].source = f"# 1 Title\n\n{notebooks.colab_link('book/01-x', WHERE)}\n\n"
+    nb.cells[0].source = f"# 1 Title\n\n{header.colab_link('book/01-x', WHERE)}\n\n"
     nb.cells[0].source += f"**Time:** {said} on two cores. **Builds on:** nothing."
     nb.cells.append(text("word " * 180 * 19))
     nb.metadata.gat_course.seconds = seconds
@@ -384,13 +385,13 @@ def opened(said: str, seconds: float = 12.5) -> nbformat.NotebookNode:
     ],
 )
 def test_a_chapters_times_are_checked(said, seconds, message):
-    found = notebooks.problems(opened(said, seconds), "book/01-x", WHERE)
+    found = problems(opened(said, seconds), "book/01-x", WHERE)
     assert message in found[0] if message else found == []
 
 
 def test_pages_beside_the_chapters_state_no_times():
     for page in ("book/solutions/01-x", "book/reproduction"):
-        assert notebooks._time_problems(good(), page) == []
+        assert [*times.problems(good(), page)] == []
 
 
 @pytest.mark.parametrize(
@@ -410,11 +411,11 @@ def test_pages_beside_the_chapters_state_no_times():
 )
 def test_the_measured_times_are_written_and_pass(said, seconds, told):
     nb = opened(said, seconds)
-    notebooks.write_times(nb)
+    times.write_times(nb)
     line = nb.cells[0].source.splitlines()[-1]
     end = "to run on two cores. **Builds on:** nothing."
     assert line == f"**Time:** 20 minutes to read, {told} {end}"
-    assert notebooks.problems(nb, "book/01-x", WHERE) == []
+    assert problems(nb, "book/01-x", WHERE) == []
 
 
 # ------------------------------------------------ running, in a small copy of the tree
@@ -462,7 +463,7 @@ def test_execute_stores_outputs_that_pass_the_check(tree):
         collapsed=True,
     )
     done = tool(tree, "execute")
-    nb = notebooks.read(path)
+    nb = book.read(path)
     assert [cell.execution_count for cell in nb.cells[1:]] == [1, 2, 3]
     assert [o.text for c in nb.cells[1:] for o in c.outputs] == ["1\n", "True\n"]
     # All that is left to complain of is what this test had to put in itself.
@@ -473,7 +474,7 @@ def test_execute_stores_outputs_that_pass_the_check(tree):
 def test_execute_installs_dgl_where_a_cell_imports_it(tree):
     path = store(tree, "def import_dgl():\n    pass", "import_dgl()")
     assert tool(tree, "execute").returncode == 0
-    assert '"dgl>=2.1"' in notebooks.read(path).cells[1].source
+    assert '"dgl>=2.1"' in book.read(path).cells[1].source
 
 
 def test_execute_keeps_the_file_where_a_cell_fails(tree):
@@ -494,17 +495,17 @@ def test_tidy_brings_what_surrounds_the_cells_into_form_and_runs_nothing(tree):
         collapsed=True,
         mystnb={"figure": figure, "image": {"alt": "Squares."}},
     )
-    nb = notebooks.read(path)
+    nb = book.read(path)
     nb.metadata = {"gat_course": {"data": [], "seconds": 1.0}, "widgets": {}}
     output = nbformat.v4.new_output("display_data", {"image/png": "stored"})
     nb.cells[1].update(outputs=[output], execution_count=2)
     nb.cells[0].source += "\n\n**Time:** 90 minutes to read, under a minute to run."
     nbformat.write(nb, path)
     tool(tree, "tidy")
-    nb = notebooks.read(path)
+    nb = book.read(path)
     setup, cell = nb.cells[1:]
     setup.execution_count = 1  # as it is where the notebook was run before
-    assert notebooks.problems(nb, "book/one", WHERE) == []
+    assert problems(nb, "book/one", WHERE) == []
     assert cell.outputs[0].data == {"image/png": "stored"}
     assert cell.outputs[0].metadata == {"image/png": {"alt": "Squares."}}
     assert "**Time:** 5 minutes to read" in nb.cells[0].source
@@ -536,12 +537,12 @@ def test_a_page_may_declare_its_stand_in(tree):
     path = store(tree, source)
     refused = tool(tree, "execute")
     assert refused.returncode == 1 and "synthetic stand-in for PPI" in refused.stderr
-    nb = notebooks.read(path)
+    nb = book.read(path)
     nb.cells[0].source += "\n\nOutputs come from a synthetic stand-in for PPI."
     nbformat.write(nb, path)
     done = tool(tree, "execute")
     assert done.returncode == 0, done.stderr
-    stored = notebooks.read(path)
+    stored = book.read(path)
     assert stored.metadata.gat_course.data == ["synthetic stand-in for PPI"]
 
 
@@ -558,7 +559,7 @@ def run_pytest(tree: Path, *options: str) -> str:
 def test_pytest_shrinks_and_compares_cells(tree):
     shrink = {"tags": ["parameters"], "gat_course": {"test": "SEEDS = range(2)"}}
     path = store(tree, "import sys", "SEEDS = range(5)", **shrink)
-    nb = notebooks.read(path)
+    nb = book.read(path)
     more = [
         "print(len(SEEDS))",  # shrunk: prints 2, not the stored 5
         "print('noise', file=sys.stderr)",  # stderr is not compared
@@ -572,7 +573,7 @@ def test_pytest_shrinks_and_compares_cells(tree):
     printed = run_pytest(tree)
     assert "1 failed, 6 passed" in printed, printed
     assert "unlisted" not in printed
-    nb = notebooks.read(path)
+    nb = book.read(path)
     nb.cells[4].metadata.tags = ["nbval-ignore-output"]
     nbformat.write(nb, path)
     printed = run_pytest(tree)
@@ -590,8 +591,8 @@ def test_pytest_shrinks_and_compares_cells(tree):
 def test_pytest_finds_what_a_notebook_may_not_need(tree, needs, message):
     path = store(tree, "a = 1", needs)
     (path.parent / "beside.txt").touch()
-    nb = notebooks.read(path)
-    notebooks.add_header(nb, "book/one", WHERE)
+    nb = book.read(path)
+    header.add_header(nb, "book/one", WHERE)
     nbformat.write(nb, path)
     printed = run_pytest(tree)
     assert "1 failed, 2 passed" in printed and message in printed, printed
@@ -646,14 +647,14 @@ def pictures() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("picture", pictures().values(), ids=pictures())
 def test_smaller_png_keeps_the_picture(picture):
     before = encode(picture)
-    after = notebooks.smaller_png(before)
+    after = smaller_png(before)
     assert len(after) <= len(before)
     assert abs(decode(after) - decode(before)).max() <= 20
 
 
 def test_smaller_png_is_smaller_where_few_colours_do():
     before = encode(pictures()["50 colours"])
-    assert len(notebooks.smaller_png(before)) < len(before) / 2
+    assert len(smaller_png(before)) < len(before) / 2
 
 
 CHAPTERS = [p for p in PATHS if p.parent.name == "book" and p.stem[:2].isdigit()]
@@ -661,7 +662,7 @@ CHAPTERS = [p for p in PATHS if p.parent.name == "book" and p.stem[:2].isdigit()
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_closes_with_summary_exercises_and_reading(path):
-    nb = notebooks.read(path)
+    nb = book.read(path)
     texts = {"markdown": "", "code": ""}
     for cell in nb.cells:
         texts[cell.cell_type] += f"{cell.source}\n"

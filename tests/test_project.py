@@ -17,8 +17,9 @@ from packaging.requirements import Requirement
 
 import gat_course
 from gat_course import dgl_compat
-from tools import notebooks
-from tools.notebooks import ROOT
+from tools import book, header
+from tools.address import address, write_address
+from tools.book import ROOT
 
 try:
     import tomllib
@@ -65,7 +66,7 @@ def test_the_package_declares_what_it_imports():
 
 
 @pytest.mark.parametrize(
-    "advice", [dgl_compat.NEEDED, notebooks.setup_source(notebooks.address(), dgl=True)]
+    "advice", [dgl_compat.NEEDED, header.setup_source(address(), dgl=True)]
 )
 def test_who_lacks_dgl_is_told_of_what_the_package_declares(advice):
     told = advice.splitlines()[-1].split("-q ")[-1]
@@ -130,18 +131,18 @@ def assert_readme_clones(root: Path, repository: str):
 
 
 def test_all_agree_on_the_address(copy):
-    assert notebooks.write_address(copy) == []
-    assert_readme_clones(copy, notebooks.address().repository)
+    assert write_address(copy) == []
+    assert_readme_clones(copy, address().repository)
 
 
 def test_the_address_is_set_in_one_place(copy):
-    old, config = notebooks.address(), copy / "_config.yml"
+    old, config = address(), copy / "_config.yml"
     text = config.read_text().replace(old.repository, "https://github.com/a/b.c")
     config.write_text(re.sub(r"branch: .*", "branch: trunk", text))
-    changed = {path.name for path in notebooks.write_address(copy)}
+    changed = {path.name for path in write_address(copy)}
     assert {"README.md", "CITATION.cff", "pyproject.toml"} <= changed
-    assert {path.name for path in notebooks.notebooks(copy)} <= changed
-    new = notebooks.address(copy)
+    assert {path.name for path in book.notebooks(copy)} <= changed
+    new = address(copy)
     assert (new.slug, new.branch, new.site) == (
         "a/b.c",
         "trunk",
@@ -153,17 +154,16 @@ def test_the_address_is_set_in_one_place(copy):
         if path.is_file() and path.suffix not in (".png", ".svg"):
             text = path.read_text(encoding="utf-8")
             assert not any(form in text for form in old_forms), path
-    for path in notebooks.notebooks(copy):
+    for path in book.notebooks(copy):
         page = path.relative_to(copy).with_suffix("").as_posix()
-        header = notebooks._header_problems(notebooks.read(path), page, new)
-        assert header == []
+        assert [*header.problems(book.read(path), page, new)] == []
 
 
 @pytest.mark.parametrize("url", ["https://github.com/a/b/", "https://example.org/a/b"])
 def test_an_address_elsewhere_is_refused(tmp_path, url):
     (tmp_path / "_config.yml").write_text(f"repository: {{url: {url}, branch: main}}")
     with pytest.raises(ValueError, match="expected https://github.com/OWNER/NAME"):
-        notebooks.address(tmp_path)
+        address(tmp_path)
 
 
 # ------------------------------------------------ make

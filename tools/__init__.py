@@ -1,0 +1,1 @@
+"""The tools that run, check and address the notebooks: see `notebooks.py`."""

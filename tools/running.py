@@ -1,0 +1,73 @@
+"""How a notebook is run and its outputs stored."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+
+from tools.address import address
+from tools.book import ROOT, page_of, read, write
+from tools.figures import pictures, smaller_png
+from tools.header import add_header
+from tools.metadata import tidy, undeclared
+
+# The names of all graphs in the kernel, wherever they are kept; "graph" is no name.
+GRAPH_NAMES = """
+import gc, json, gat_course
+print(json.dumps(sorted({
+    o.name for o in gc.get_objects()
+    if type(o) in (gat_course.GraphData, gat_course.Tissues)
+    and not o.name.startswith(("tissue ", "graph"))  # one of many, or unnamed
+} - {"graph"})))
+"""
+
+
+def execute(path: Path, allow_synthetic: bool = False) -> dict:
+    """Run a notebook in its folder and store its outputs.
+
+    The kernel is this interpreter. The file changes only if every cell ran and, unless
+    `allow_synthetic`, no graph was a stand-in for real data that the page's first cell
+    does not declare. Returns what it stores in the notebook's metadata: the names of
+    the graphs at the end, and the seconds.
+    """
+    nb = read(path)
+    add_header(nb, page_of(path), address())
+    # Where no kernel is installed, "python3" is the interpreter that asks for it.
+    this_interpreter = KernelSpecManager(kernel_dirs=[])
+    client = NotebookClient(
+        nb,
+        km=AsyncKernelManager(kernel_spec_manager=this_interpreter),
+        timeout=None,
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(path.parent)}},
+        store_widget_state=False,
+        coalesce_streams=True,
+    )
+    folders = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+    own = {"TQDM_DISABLE": "1", "PYTHONPATH": os.pathsep.join(folders)}
+    start = time.perf_counter()
+    with client.setup_kernel(env={**os.environ, **own}, cleanup_kc=True):
+        for index, cell in enumerate(nb.cells):
+            client.execute_cell(cell, index)
+        seconds = round(time.perf_counter() - start, 1)
+        nb.cells.append(nbformat.v4.new_code_cell(GRAPH_NAMES))
+        client.execute_cell(nb.cells[-1], len(nb.cells) - 1)
+    data = json.loads(nb.cells.pop().outputs[-1].text)
+    synthetic = undeclared(nb, data)
+    if synthetic and not allow_synthetic:
+        raise RuntimeError(
+            f"{path.name} ran on {synthetic[0]!r}, so its outputs are not stored. Set "
+            "GAT_COURSE_DATA or connect to the network; --allow-synthetic stores them "
+            "all the same"
+        )
+    nb.metadata.gat_course = course = {"data": data, "seconds": seconds}
+    for output in (o for cell in nb.cells for o in pictures(cell)):
+        output.data["image/png"] = smaller_png(output.data["image/png"])
+    tidy(nb, page_of(path), address())
+    write(nb, path)
+    return course
