@@ -18,7 +18,7 @@ from gat_course.training.history import Curves
 from gat_course.training.tasks import Task
 
 
-def train(
+def fit_task(
     model: nn.Module,
     task: Task,
     *,

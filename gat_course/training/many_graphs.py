@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gat_course.graph import GraphData
 from gat_course.graphs import Tissues, batch_graphs
 from gat_course.training.history import GraphHistory, LabelEvaluation
-from gat_course.training.loop import predict, require_trainable, train
+from gat_course.training.loop import fit_task, predict, require_trainable
 from gat_course.training.metrics import MICRO_F1, label_counts, micro_f1
 from gat_course.training.record import GraphRun, from_history
 from gat_course.training.tasks import Task
@@ -161,7 +161,7 @@ def fit_graphs(
             f"fit_graphs trains on Tissues, not on a {type(tissues).__name__}; for one "
             "graph with masks there is fit"
         )
-    return train(
+    return fit_task(
         model,
         NodeLabels(tissues, batch_size=batch_size),
         lr=lr,

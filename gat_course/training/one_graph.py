@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gat_course.graph import GraphData
 from gat_course.training.history import Evaluation, History
 from gat_course.training.labels import require_labels, require_outputs
-from gat_course.training.loop import predict, require_trainable, train
+from gat_course.training.loop import fit_task, predict, require_trainable
 from gat_course.training.metrics import ACCURACY
 from gat_course.training.record import Run, from_history
 from gat_course.training.tasks import Task
@@ -97,7 +97,7 @@ def fit(
             f"fit trains on a GraphData, not on {type(graph).__name__}; for several "
             "graphs there is fit_graphs"
         )
-    return train(
+    return fit_task(
         model,
         NodeClasses(graph),
         lr=lr,
