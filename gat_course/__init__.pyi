@@ -23,6 +23,7 @@ from . import synthetic as synthetic
 from . import training as training
 from .datasets import DatasetUnavailable as DatasetUnavailable
 from .datasets import load as load
+from .exchange import number_nodes as number_nodes
 from .graph import GraphData as GraphData
 from .graphs import Tissues as Tissues
 from .graphs import batch_graphs as batch_graphs
@@ -40,7 +41,6 @@ from .models import GCN as GCN
 from .models import MLP as MLP
 from .models import InductiveGAT as InductiveGAT
 from .models import InductiveGCN as InductiveGCN
-from .named import number_nodes as number_nodes
 from .ppi import load_ppi as load_ppi
 from .ppi import read_ppi as read_ppi
 from .synthetic import synthetic_citation as synthetic_citation

@@ -6,34 +6,23 @@ import copy
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from gat_course import intake, named, sparse, splits
+from gat_course import intake, sparse
+from gat_course.exchange import Exchange
 from gat_course.orders import EdgeOrder, edge_order
-
-if TYPE_CHECKING:
-    import dgl
-    import networkx
-
-
-def _derived(compute: Callable[[GraphData], Any]) -> cached_property:
-    """A cached property that serves training too, even if inference asks first."""
-
-    @wraps(compute)
-    def lasting(graph: GraphData) -> Any:
-        with intake.lasting():
-            return compute(graph)
-
-    return cached_property(lasting)
+from gat_course.parts import Parts
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class GraphData:
+class GraphData(Parts, Exchange):
     r"""A directed graph with features, labels and splits; it never changes.
+
+    What can be made of it (`subgraph`, `coalesce`, …) stands in `parts.py`, networkx
+    and DGL in `exchange.py`, and what is asked of the fields in `intake.py`.
 
     An edge $j \to i$ carries a message from source $j$ to target $i$. Edges are
     kept sorted by target (a stable sort), so one target's incoming edges stand
@@ -182,42 +171,6 @@ class GraphData:
             **node_fields,
         )
 
-    @classmethod
-    def from_networkx(
-        cls,
-        graph: networkx.Graph,
-        *,
-        edge_weight: str | Sequence[float] | None = None,
-        drop: str | Sequence[str] = (),
-        **node_fields: Any,
-    ) -> GraphData:
-        """Build a graph from networkx, of any of its four kinds.
-
-        Nodes are numbered in networkx's order: node i is `list(graph)[i]`. An
-        undirected edge becomes two directed ones, parallel edges become repeated ones.
-
-        Attributes are taken where their names are given, such as
-        `x=["age", "income"]`, `y="group"` and `edge_weight="weight"`. A warning names
-        those that are there and were not taken. The words of `y` are numbered in
-        sorted order: the names of the classes are
-        `sorted(set(networkx.get_node_attributes(graph, "group").values()))`.
-
-        Args:
-            graph: the graph.
-            edge_weight: the name of an attribute of all edges, or a weight for each
-                edge in the order of `graph.edges`.
-            drop: names of attributes that are left out without a warning.
-            **node_fields: `x`, `y` and the masks, each the name of an attribute of all
-                nodes, a list of such names, or values in the order of the nodes; and
-                `name`.
-
-        Raises:
-            TypeError: an attribute does not hold what the field asks for.
-            ValueError: an attribute is missing from a node or an edge.
-        """
-        arguments = named.read_networkx(graph, edge_weight, drop, node_fields)
-        return cls.from_edges(**arguments, undirected=not graph.is_directed())
-
     @property
     def num_edges(self) -> int:
         """Number of directed edges, $|E|$."""
@@ -251,12 +204,12 @@ class GraphData:
         """Where the tensors live."""
         return self.src.device
 
-    @_derived
+    @intake.derived
     def in_degrees(self) -> Tensor:
         r"""Number of edges into each node, $|\mathcal N(i)|$, `[N]`."""
         return torch.bincount(self.dst, minlength=self.num_nodes)
 
-    @_derived
+    @intake.derived
     def in_strengths(self) -> Tensor:
         r"""Sum of the weights of the edges into each node, float `[N]`.
 
@@ -271,34 +224,19 @@ class GraphData:
             return self.edge_weight
         return torch.ones(self.num_edges, dtype=torch.float32, device=self.device)
 
-    @_derived
-    def repeated_edges(self) -> Tensor:
-        """Which edges repeat an earlier one with the same source and target, `[E]`.
-
-        `coalesce` turns them into weights, `without_repeats` leaves them out.
-        """
-        pair, order = torch.sort(self._pair, stable=True)
-        repeated = torch.zeros_like(pair, dtype=torch.bool)
-        repeated[order[1:]] = pair[1:] == pair[:-1]
-        return repeated
-
-    @property
-    def _pair(self) -> Tensor:
-        return self.dst * self.num_nodes + self.src  # one number for each pair of nodes
-
-    @_derived
+    @intake.derived
     def by_target(self) -> EdgeOrder:
         """The edges in their own order, each target's side by side."""
         edge = torch.arange(self.num_edges, device=self.device)
         return edge_order(self.dst, self.src, edge, self.num_nodes)
 
-    @_derived
+    @intake.derived
     def by_source(self) -> EdgeOrder:
         """The edges sorted by source: the same graph, read the other way round."""
         order = torch.argsort(self.src, stable=True)
         return edge_order(self.src[order], self.dst[order], order, self.num_nodes)
 
-    @_derived
+    @intake.derived
     def _adjacency(self) -> Tensor:
         weight = self._weight_or_one
         matrix = weight.new_zeros(self.num_nodes, self.num_nodes)
@@ -330,154 +268,6 @@ class GraphData:
         src, dst = torch.cat([self.src, new]), torch.cat([self.dst, new])
         return replace(self, src=src, dst=dst, edge_weight=weight)
 
-    def coalesce(self) -> GraphData:
-        """The graph with each edge once, its weight the sum of its copies' weights.
-
-        Every layer computes on it what it computes on this graph. A copy without a
-        weight counts 1. A graph without repeated edges comes back as it is.
-        """
-        if not bool(self.repeated_edges.any()):
-            return self
-        pair, number = torch.unique(self._pair, return_inverse=True)
-        weight = self._weight_or_one
-        weight = weight.new_zeros(len(pair)).index_add(0, number, weight)
-        src, dst = pair % self.num_nodes, pair // self.num_nodes
-        return replace(self, src=src, dst=dst, edge_weight=weight)
-
-    def without_repeats(self) -> GraphData:
-        """The graph with the first copy of each edge alone, its weight unchanged."""
-        first = ~self.repeated_edges
-        if bool(first.all()):
-            return self
-        weight = None if self.edge_weight is None else self.edge_weight[first]
-        src, dst = self.src[first], self.dst[first]
-        return replace(self, src=src, dst=dst, edge_weight=weight)
-
-    def with_random_masks(
-        self,
-        per_class: int = 20,
-        num_val: int = 500,
-        num_test: int = 1000,
-        seed: int = 0,
-    ) -> GraphData:
-        """The graph with masks drawn at random: as many of each class to train on.
-
-        A node whose class is unknown, -1 in `y`, is in none of them.
-
-        Args:
-            per_class: nodes of each class in `train_mask`.
-            num_val: nodes in `val_mask`, of any class, from those that are left.
-            num_test: nodes in `test_mask`, likewise.
-            seed: the same seed gives the same masks on every machine.
-
-        Raises:
-            ValueError: there are no classes, a class has fewer than `per_class` nodes,
-                or too few nodes are left.
-
-        Source: the sizes of the Planetoid split (Yang et al., ICML 2016).
-        """
-        if self.y is None or self.y.dim() != 1 or self.y.is_floating_point():
-            raise ValueError(f"{self.name} has no classes to draw from: y as [N], int")
-        y = self.y.cpu().numpy()
-        parts = splits.draw(y, per_class, num_val, num_test, seed)
-        masks = (torch.from_numpy(part).to(self.device) for part in parts)
-        return replace(self, **dict(zip(intake.MASKS, masks, strict=True)))
-
-    def subgraph(self, nodes: Sequence[int] | Tensor) -> GraphData:
-        """The given nodes, in that order, and the edges between them.
-
-        Features, labels and masks come along; a sparse `x` becomes dense.
-
-        Args:
-            nodes: their numbers, or a bool mask `[N]`.
-
-        Raises:
-            TypeError: `nodes` holds fractions or names.
-            ValueError: no nodes, a node twice, a number that is not a node, or a mask
-                of another length.
-        """
-        nodes = self._nodes(nodes)
-        if nodes.dtype == torch.bool:
-            nodes = nodes.nonzero()[:, 0]
-        nodes = intake.numbers("nodes", nodes)
-        inside = bool(((nodes >= 0) & (nodes < self.num_nodes)).all())
-        if nodes.dim() != 1 or not len(nodes) or not inside:
-            raise ValueError(f"nodes must be numbers from 0 to {self.num_nodes - 1}")
-        if len(nodes.unique()) < len(nodes):
-            raise ValueError("nodes holds a node twice")
-        number = torch.full_like(self.in_degrees, -1)  # [N], int64
-        number[nodes] = torch.arange(len(nodes), device=self.device)
-        src, dst = number[self.src], number[self.dst]
-        inner = (src >= 0) & (dst >= 0)
-        part = {k: getattr(self, k) for k in ("x", "y", *intake.MASKS)}
-        if self.x is not None and sparse.is_csr(self.x):
-            part["x"] = self.x.to_dense()
-        return GraphData(
-            num_nodes=len(nodes),
-            src=src[inner],
-            dst=dst[inner],
-            edge_weight=None if self.edge_weight is None else self.edge_weight[inner],
-            name=f"part of {self.name}",
-            **{k: None if v is None else v[nodes] for k, v in part.items()},
-        )
-
-    def receptive_field(self, nodes: Tensor, num_hops: int) -> GraphData:
-        r"""What decides the given nodes' outputs after some layers of messages.
-
-        All nodes from which `num_hops` edges or fewer lead to one of `nodes`, and the
-        edges that end within `num_hops - 1` of them. A model of `num_hops` layers
-        computes the same for `nodes` on this part as on the graph; what it computes
-        for the other nodes of the part has no meaning.
-
-        Args:
-            nodes: a bool mask `[N]`.
-            num_hops: number of layers that pass messages, at least 0.
-
-        Returns:
-            The part, its nodes in their old order, with features, labels and masks.
-
-        Raises:
-            ValueError: `nodes` is no mask of this graph or empty, or `num_hops` is
-                negative.
-        """
-        nodes = self._nodes(nodes)
-        if nodes.dtype != torch.bool or not bool(nodes.any()):
-            raise ValueError(f"nodes must be a bool mask [{self.num_nodes}], not empty")
-        if num_hops < 0:
-            raise ValueError(f"num_hops must be at least 0, got {num_hops}")
-        inside, within = nodes.clone(), torch.zeros_like(self.dst, dtype=torch.bool)
-        for _ in range(num_hops):
-            within = inside[self.dst]  # edges that end inside
-            inside[self.src[within]] = True
-        if bool(inside.all() and within.all()):
-            return self
-        kept = inside.nonzero()[:, 0]
-        number = inside.cumsum(0) - 1
-        weight = self.edge_weight
-        part = {k: getattr(self, k) for k in ("y", *intake.MASKS)}
-        part = {k: v[kept] for k, v in part.items() if v is not None}
-        if self.x is not None:
-            with self.device:  # whatever PyTorch's default device is
-                part["x"] = sparse.select_rows(self.x, kept)
-        return GraphData(
-            num_nodes=len(kept),
-            src=number[self.src[within]],
-            dst=number[self.dst[within]],
-            edge_weight=None if weight is None else weight[within],
-            name=f"part of {self.name}",
-            **part,
-        )
-
-    def _nodes(self, nodes: Any) -> Tensor:
-        """Node numbers or a bool mask, on this graph's device."""
-        nodes = intake.tensor("nodes", nodes, self.device).to(self.device)
-        if nodes.dtype == torch.bool and nodes.shape != (self.num_nodes,):
-            raise ValueError(
-                f"nodes as a bool mask must be [{self.num_nodes}], got "
-                f"{list(nodes.shape)}"
-            )
-        return nodes
-
     def to(self, device: str | torch.device) -> GraphData:
         """The same graph with every tensor on `device`; itself where it is there."""
         # PyTorch says which of several GPUs "cuda" means.
@@ -497,48 +287,6 @@ class GraphData:
     def __deepcopy__(self, memo: dict) -> GraphData:
         memo[id(self)] = new = self._with_tensors(intake.copied)
         return new
-
-    @cached_property
-    def _dgl(self) -> dgl.DGLGraph:
-        from gat_course import dgl_compat
-
-        dgl = dgl_compat.import_dgl()
-        if self.device.type != "cpu":
-            dgl_compat.require_device(self.device)
-        graph = dgl.graph((self.src, self.dst), num_nodes=self.num_nodes)
-        if self.edge_weight is not None:
-            graph.edata["weight"] = self.edge_weight
-        return graph
-
-    def dgl(self) -> dgl.DGLGraph:
-        """The same edges, in the same order, as a DGL graph.
-
-        Weights are its `edata["weight"]`; features and labels stay here.
-
-        Raises:
-            ImportError: DGL is not installed.
-            RuntimeError: the installed DGL cannot use this graph's device.
-        """
-        return self._dgl
-
-    def networkx(self) -> networkx.DiGraph:
-        """The same edges in networkx (a multigraph if edges repeat).
-
-        Weights are the edges' attribute `weight`; features and labels stay here.
-        """
-        import networkx as nx
-
-        repeated = bool(self.repeated_edges.any())
-        graph = nx.MultiDiGraph() if repeated else nx.DiGraph()
-        graph.add_nodes_from(range(self.num_nodes))
-        edges = self.src.tolist(), self.dst.tolist()
-        if self.edge_weight is None:
-            graph.add_edges_from(zip(*edges, strict=True))
-        else:
-            weights = self.edge_weight.tolist()
-            graph.add_weighted_edges_from(zip(*edges, weights, strict=True))
-        graph.name = self.name
-        return graph
 
     def __getstate__(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}

@@ -7,8 +7,9 @@ sense is refused, with the name of the field and what to do (chapter 5).
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property, wraps
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,17 @@ def lasting() -> Iterator[None]:
     grad = torch.is_grad_enabled()
     with torch.inference_mode(False), torch.set_grad_enabled(grad):
         yield
+
+
+def derived(compute: Callable[[Any], Any]) -> cached_property:
+    """A cached property that serves training too, even if inference asks first."""
+
+    @wraps(compute)
+    def lasting_value(graph: Any) -> Any:
+        with lasting():
+            return compute(graph)
+
+    return cached_property(lasting_value)
 
 
 def tensor(field: str, given: Any, device: torch.device | None = None) -> Tensor:

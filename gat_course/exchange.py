@@ -1,9 +1,10 @@
-"""Graphs whose nodes have names: numbering them, and reading networkx (chapter 5)."""
+"""Graphs from and to networkx and DGL, and nodes that have names (chapter 5)."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,92 @@ from torch import Tensor
 from gat_course import intake
 
 if TYPE_CHECKING:
+    import dgl
     import networkx
+
+    from gat_course.graph import GraphData
+
+
+class Exchange:
+    """The methods of `GraphData` that read and write other libraries' graphs."""
+
+    @classmethod
+    def from_networkx(
+        cls,
+        graph: networkx.Graph,
+        *,
+        edge_weight: str | Sequence[float] | None = None,
+        drop: str | Sequence[str] = (),
+        **node_fields: Any,
+    ) -> GraphData:
+        """Build a graph from networkx, of any of its four kinds.
+
+        Nodes are numbered in networkx's order: node i is `list(graph)[i]`. An
+        undirected edge becomes two directed ones, parallel edges become repeated ones.
+
+        Attributes are taken where their names are given, such as
+        `x=["age", "income"]`, `y="group"` and `edge_weight="weight"`. A warning names
+        those that are there and were not taken. The words of `y` are numbered in
+        sorted order: the names of the classes are
+        `sorted(set(networkx.get_node_attributes(graph, "group").values()))`.
+
+        Args:
+            graph: the graph.
+            edge_weight: the name of an attribute of all edges, or a weight for each
+                edge in the order of `graph.edges`.
+            drop: names of attributes that are left out without a warning.
+            **node_fields: `x`, `y` and the masks, each the name of an attribute of all
+                nodes, a list of such names, or values in the order of the nodes; and
+                `name`.
+
+        Raises:
+            TypeError: an attribute does not hold what the field asks for.
+            ValueError: an attribute is missing from a node or an edge.
+        """
+        arguments = read_networkx(graph, edge_weight, drop, node_fields)
+        return cls.from_edges(**arguments, undirected=not graph.is_directed())
+
+    @cached_property
+    def _dgl(self) -> dgl.DGLGraph:
+        from gat_course import dgl_compat
+
+        dgl = dgl_compat.import_dgl()
+        if self.device.type != "cpu":
+            dgl_compat.require_device(self.device)
+        graph = dgl.graph((self.src, self.dst), num_nodes=self.num_nodes)
+        if self.edge_weight is not None:
+            graph.edata["weight"] = self.edge_weight
+        return graph
+
+    def dgl(self) -> dgl.DGLGraph:
+        """The same edges, in the same order, as a DGL graph.
+
+        Weights are its `edata["weight"]`; features and labels stay here.
+
+        Raises:
+            ImportError: DGL is not installed.
+            RuntimeError: the installed DGL cannot use this graph's device.
+        """
+        return self._dgl
+
+    def networkx(self) -> networkx.DiGraph:
+        """The same edges in networkx (a multigraph if edges repeat).
+
+        Weights are the edges' attribute `weight`; features and labels stay here.
+        """
+        import networkx as nx
+
+        repeated = bool(self.repeated_edges.any())
+        graph = nx.MultiDiGraph() if repeated else nx.DiGraph()
+        graph.add_nodes_from(range(self.num_nodes))
+        edges = self.src.tolist(), self.dst.tolist()
+        if self.edge_weight is None:
+            graph.add_edges_from(zip(*edges, strict=True))
+        else:
+            weights = self.edge_weight.tolist()
+            graph.add_weighted_edges_from(zip(*edges, weights, strict=True))
+        graph.name = self.name
+        return graph
 
 
 def number_nodes(

@@ -1,0 +1,233 @@
+"""What can be made of a graph: parts, edges that are there once, random masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gat_course import intake, sparse
+
+if TYPE_CHECKING:
+    from gat_course.graph import GraphData
+
+
+class Parts:
+    """The methods of `GraphData` that make another graph of it."""
+
+    @intake.derived
+    def repeated_edges(self) -> Tensor:
+        """Which edges repeat an earlier one with the same source and target, `[E]`.
+
+        `coalesce` turns them into weights, `without_repeats` leaves them out.
+        """
+        pair, order = torch.sort(self._pair, stable=True)
+        repeated = torch.zeros_like(pair, dtype=torch.bool)
+        repeated[order[1:]] = pair[1:] == pair[:-1]
+        return repeated
+
+    @property
+    def _pair(self) -> Tensor:
+        return self.dst * self.num_nodes + self.src  # one number for each pair of nodes
+
+    def coalesce(self) -> GraphData:
+        """The graph with each edge once, its weight the sum of its copies' weights.
+
+        Every layer computes on it what it computes on this graph. A copy without a
+        weight counts 1. A graph without repeated edges comes back as it is.
+        """
+        if not bool(self.repeated_edges.any()):
+            return self
+        pair, number = torch.unique(self._pair, return_inverse=True)
+        weight = self._weight_or_one
+        weight = weight.new_zeros(len(pair)).index_add(0, number, weight)
+        src, dst = pair % self.num_nodes, pair // self.num_nodes
+        return replace(self, src=src, dst=dst, edge_weight=weight)
+
+    def without_repeats(self) -> GraphData:
+        """The graph with the first copy of each edge alone, its weight unchanged."""
+        first = ~self.repeated_edges
+        if bool(first.all()):
+            return self
+        weight = None if self.edge_weight is None else self.edge_weight[first]
+        src, dst = self.src[first], self.dst[first]
+        return replace(self, src=src, dst=dst, edge_weight=weight)
+
+    def with_random_masks(
+        self,
+        per_class: int = 20,
+        num_val: int = 500,
+        num_test: int = 1000,
+        seed: int = 0,
+    ) -> GraphData:
+        """The graph with masks drawn at random: as many of each class to train on.
+
+        A node whose class is unknown, -1 in `y`, is in none of them.
+
+        Args:
+            per_class: nodes of each class in `train_mask`.
+            num_val: nodes in `val_mask`, of any class, from those that are left.
+            num_test: nodes in `test_mask`, likewise.
+            seed: the same seed gives the same masks on every machine.
+
+        Raises:
+            ValueError: there are no classes, a class has fewer than `per_class` nodes,
+                or too few nodes are left.
+
+        Source: the sizes of the Planetoid split (Yang et al., ICML 2016).
+        """
+        if self.y is None or self.y.dim() != 1 or self.y.is_floating_point():
+            raise ValueError(f"{self.name} has no classes to draw from: y as [N], int")
+        y = self.y.cpu().numpy()
+        parts = draw_masks(y, per_class, num_val, num_test, seed)
+        masks = (torch.from_numpy(part).to(self.device) for part in parts)
+        return replace(self, **dict(zip(intake.MASKS, masks, strict=True)))
+
+    def subgraph(self, nodes: Sequence[int] | Tensor) -> GraphData:
+        """The given nodes, in that order, and the edges between them.
+
+        Features, labels and masks come along; a sparse `x` becomes dense.
+
+        Args:
+            nodes: their numbers, or a bool mask `[N]`.
+
+        Raises:
+            TypeError: `nodes` holds fractions or names.
+            ValueError: no nodes, a node twice, a number that is not a node, or a mask
+                of another length.
+        """
+        nodes = self._nodes(nodes)
+        if nodes.dtype == torch.bool:
+            nodes = nodes.nonzero()[:, 0]
+        nodes = intake.numbers("nodes", nodes)
+        inside = bool(((nodes >= 0) & (nodes < self.num_nodes)).all())
+        if nodes.dim() != 1 or not len(nodes) or not inside:
+            raise ValueError(f"nodes must be numbers from 0 to {self.num_nodes - 1}")
+        if len(nodes.unique()) < len(nodes):
+            raise ValueError("nodes holds a node twice")
+        number = torch.full_like(self.in_degrees, -1)  # [N], int64
+        number[nodes] = torch.arange(len(nodes), device=self.device)
+        src, dst = number[self.src], number[self.dst]
+        inner = (src >= 0) & (dst >= 0)
+        part = {k: getattr(self, k) for k in ("x", "y", *intake.MASKS)}
+        if self.x is not None and sparse.is_csr(self.x):
+            part["x"] = self.x.to_dense()
+        return replace(
+            self,
+            num_nodes=len(nodes),
+            src=src[inner],
+            dst=dst[inner],
+            edge_weight=None if self.edge_weight is None else self.edge_weight[inner],
+            name=f"part of {self.name}",
+            **{k: None if v is None else v[nodes] for k, v in part.items()},
+        )
+
+    def receptive_field(self, nodes: Tensor, num_hops: int) -> GraphData:
+        r"""What decides the given nodes' outputs after some layers of messages.
+
+        All nodes from which `num_hops` edges or fewer lead to one of `nodes`, and the
+        edges that end within `num_hops - 1` of them. A model of `num_hops` layers
+        computes the same for `nodes` on this part as on the graph; what it computes
+        for the other nodes of the part has no meaning.
+
+        Args:
+            nodes: a bool mask `[N]`.
+            num_hops: number of layers that pass messages, at least 0.
+
+        Returns:
+            The part, its nodes in their old order, with features, labels and masks.
+
+        Raises:
+            ValueError: `nodes` is no mask of this graph or empty, or `num_hops` is
+                negative.
+        """
+        nodes = self._nodes(nodes)
+        if nodes.dtype != torch.bool or not bool(nodes.any()):
+            raise ValueError(f"nodes must be a bool mask [{self.num_nodes}], not empty")
+        if num_hops < 0:
+            raise ValueError(f"num_hops must be at least 0, got {num_hops}")
+        inside, within = nodes.clone(), torch.zeros_like(self.dst, dtype=torch.bool)
+        for _ in range(num_hops):
+            within = inside[self.dst]  # edges that end inside
+            inside[self.src[within]] = True
+        if bool(inside.all() and within.all()):
+            return self
+        kept = inside.nonzero()[:, 0]
+        number = inside.cumsum(0) - 1
+        weight = self.edge_weight
+        part = {k: getattr(self, k) for k in ("y", *intake.MASKS)}
+        part = {k: v[kept] for k, v in part.items() if v is not None}
+        if self.x is not None:
+            with self.device:  # whatever PyTorch's default device is
+                part["x"] = sparse.select_rows(self.x, kept)
+        return replace(
+            self,
+            num_nodes=len(kept),
+            src=number[self.src[within]],
+            dst=number[self.dst[within]],
+            edge_weight=None if weight is None else weight[within],
+            name=f"part of {self.name}",
+            **part,
+        )
+
+    def _nodes(self, nodes: Any) -> Tensor:
+        """Node numbers or a bool mask, on this graph's device."""
+        nodes = intake.tensor("nodes", nodes, self.device).to(self.device)
+        if nodes.dtype == torch.bool and nodes.shape != (self.num_nodes,):
+            raise ValueError(
+                f"nodes as a bool mask must be [{self.num_nodes}], got "
+                f"{list(nodes.shape)}"
+            )
+        return nodes
+
+
+def draw_masks(
+    y: np.ndarray, per_class: int, num_val: int, num_test: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw the masks that `GraphData.with_random_masks` describes.
+
+    Args:
+        y: the class of each node, integers `[N]`; negative where it is unknown.
+        per_class: nodes of each class to train on.
+        num_val: nodes to choose the model with, from those that are left.
+        num_test: nodes to measure it with, likewise.
+        seed: the same seed gives the same masks on every machine.
+
+    Returns:
+        Three masks, bool `[N]`, of which no two share a node.
+
+    Raises:
+        ValueError: a number is negative, or there are too few nodes with a class.
+    """
+    if per_class < 1 or min(num_val, num_test) < 0:
+        raise ValueError(
+            "per_class must be at least 1, num_val and num_test at least 0; got "
+            f"{per_class}, {num_val}, {num_test}"
+        )
+    known = y >= 0
+    if not known.any():
+        raise ValueError("no node has a class to draw from: y is negative everywhere")
+    order = np.random.default_rng(seed).permutation(len(y))
+    left = known.copy()
+    for label in range(y.max() + 1):
+        members = order[y[order] == label]
+        if len(members) < per_class:
+            raise ValueError(
+                f"class {label} has {len(members)} nodes, fewer than per_class = "
+                f"{per_class}; ask for fewer"
+            )
+        left[members[:per_class]] = False
+    rest = order[left[order]]
+    if len(rest) < num_val + num_test:
+        raise ValueError(
+            f"after {per_class} nodes of each class {len(rest)} with a class are left, "
+            f"fewer than num_val + num_test = {num_val + num_test}; ask for fewer"
+        )
+    val, test = np.zeros_like(left), np.zeros_like(left)
+    val[rest[:num_val]] = True
+    test[rest[num_val : num_val + num_test]] = True
+    return known & ~left, val, test
