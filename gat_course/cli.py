@@ -28,9 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _reproduce(args: argparse.Namespace) -> int:
-    from gat_course import reproduce
+    from gat_course.experiments import reproduce
 
-    if args.name == "ppi":
+    if reproduce.EXPERIMENTS[args.name].costs:
         args.interrupted += (
             " The run that was under way goes on from its last checkpoint: at most "
             "half a minute and one epoch are lost."
@@ -45,9 +45,9 @@ def _reproduce(args: argparse.Namespace) -> int:
         folder=args.folder,
         workers=args.workers,
     )
-    print(reproduce.table(args.name, results, args.folder))
+    print(reproduce.table(args.name, results, args.folder).to_string())
     if len(results) > 1 and "gat" in results and min(map(len, results.values())) > 1:
-        print(f"\n{reproduce.gaps(results)}")
+        print(f"\n{reproduce.gaps(results).to_string()}")
     return 0
 
 
@@ -58,6 +58,8 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from gat_course.experiments import papers
+
     parser = argparse.ArgumentParser(
         prog="gat-course", description="Long computations of the course."
     )
@@ -72,19 +74,20 @@ def _parser() -> argparse.ArgumentParser:
         "PyTorch sees one, else on the CPU, where it takes far longer.",
     )
     add = command.add_argument
-    add("name", choices=["cora", "citeseer", "pubmed", "ppi"], help="the data set")
+    add("name", choices=list(papers.EXPERIMENTS), help="the data set")
     paper = "runs of each model (default: the paper's number, 100, for ppi 10)"
     add("--runs", type=int, help=paper)
     add(
         "--models",
         nargs="+",
         metavar="MODEL",
-        help="gat, uniform (gat with attention frozen), gcn, mlp (default: gat)",
+        help=f"{', '.join(papers.MODELS)} (default: gat); uniform is gat with its "
+        "attention frozen",
     )
     add(
         "--as",
         dest="published",
-        choices=["published-code"],
+        choices=list(papers.AS),
         help="also gat as the paper's code has it: each of its differences, and all",
     )
     add("--folder", default="results", help="gets the files (default: results)")

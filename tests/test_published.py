@@ -18,7 +18,7 @@ from gat_course import (
     fit,
     reproduce,
 )
-from gat_course.published import DIFFERENCES, VARIANTS, PublishedGATLayer
+from gat_course.experiments.published import DIFFERENCES, VARIANTS, PublishedGATLayer
 from gat_course.training.loop import parameter_groups
 
 

@@ -30,6 +30,7 @@ from gat_course import (
     reproduce,
     synthetic_tissues,
 )
+from gat_course.experiments import papers
 from gat_course.layers import UniformGATLayer
 from gat_course.training import checkpoint as checkpoints
 from gat_course.training import loop
@@ -59,7 +60,7 @@ def small(monkeypatch):
 
 @pytest.fixture
 def brief(monkeypatch):
-    monkeypatch.setitem(reproduce._FIT, "max_epochs", EPOCHS)
+    monkeypatch.setitem(papers._FIT, "max_epochs", EPOCHS)
 
 
 def without_seconds(folder, file="cora-gat.json"):
@@ -147,7 +148,9 @@ def test_every_model_has_its_file_and_its_line(brief, tmp_path, capsys):
 def test_the_table_shows_measured_and_published(tmp_path):
     runs = Runs(Run(i, a, 0, 1, 0, 0.0) for i, a in enumerate([80.0, 82.0, 87.0]))
     results = {"gat": runs, "uniform": runs, "mlp": Runs(runs[:1])}
-    lines = reproduce.table("cora", results, tmp_path).splitlines()
+    table = reproduce.table("cora", results, tmp_path)
+    assert table.columns.name == "Cora, test accuracy in %"
+    lines = table.to_string().splitlines()
     assert lines[2].split()[:8] == "gat 83.0 ± 3.6 3 83.0 ± 0.7".split()
     assert lines[3].split()[:6] == "uniform 83.0 ± 3.6 3 –".split()
     assert lines[4].split()[:4] == "mlp 80.0 1 55.1".split()
@@ -172,11 +175,12 @@ def test_runs_do_not_depend_on_workers_and_threads_come_back(brief, tmp_path):
 # The command on the tiny graph, as a program that can be killed.
 PROGRAM = f"""
 import sys
-from gat_course import cli, datasets, reproduce
+from gat_course import cli, datasets
+from gat_course.experiments import papers
 from test_reproduce import tiny
 
 datasets.load = tiny
-reproduce._FIT["max_epochs"] = {EPOCHS}
+papers._FIT["max_epochs"] = {EPOCHS}
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -314,7 +318,7 @@ def test_runs_of_other_versions_are_not_mixed_in(
 def test_a_reproduction_is_not_mixed_with_runs_of_another_kind(brief, tmp_path):
     graph, path = reproduce.EXPERIMENTS["cora"].load(None), tmp_path / "cora-gat.json"
     make = reproduce._make_model("cora", "gat", graph)
-    fit = {**reproduce._FIT, "progress": False}
+    fit = {**papers._FIT, "progress": False}
     reproduce.reproduce("cora", 1, workers=1, folder=tmp_path, progress=False)
     with pytest.raises(ValueError, match="its experiment, versions differs"):
         run_seeds(make, graph, [1], threads=1, path=path, **fit)
@@ -461,14 +465,15 @@ SMALL = {
 }
 PROGRAM_PPI = """
 import sys
-from gat_course import cli, ppi, reproduce
+from gat_course import cli, ppi
+from gat_course.experiments import papers
 from gat_course.training import checkpoint as checkpoints
 from test_reproduce import SMALL, few
 
 ppi.load_ppi = few
 checkpoints.EVERY = 0
-reproduce._PPI.update(SMALL)
-reproduce._FIT_PPI["max_epochs"] = {}
+papers._PPI.update(SMALL)
+papers._FIT_PPI["max_epochs"] = {}
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -483,8 +488,8 @@ def in_place_of_ppi(monkeypatch):
 @pytest.fixture
 def small_ppi(in_place_of_ppi, monkeypatch):
     for model, make in SMALL.items():
-        monkeypatch.setitem(reproduce._PPI, model, make)
-    monkeypatch.setitem(reproduce._FIT_PPI, "max_epochs", EPOCHS)
+        monkeypatch.setitem(papers._PPI, model, make)
+    monkeypatch.setitem(papers._FIT_PPI, "max_epochs", EPOCHS)
 
 
 def results(folder, model="gat"):
@@ -508,7 +513,7 @@ def test_the_settings_on_ppi_are_the_papers(
     model, in_place_of_ppi, tmp_path, monkeypatch
 ):
     assert reproduce.EXPERIMENTS["ppi"].fit["max_epochs"] == 10_000
-    monkeypatch.setitem(reproduce._FIT_PPI, "max_epochs", 1)
+    monkeypatch.setitem(papers._FIT_PPI, "max_epochs", 1)
     options = {"workers": 1, "folder": tmp_path, "progress": False}
     reproduce.reproduce("ppi", 1, [model], **options)
     about = results(tmp_path, model)["about"]
@@ -568,7 +573,7 @@ def test_ppi_goes_to_a_gpu_where_there_is_one(in_place_of_ppi, monkeypatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_ppi_on_a_gpu(tmp_path, monkeypatch):
     monkeypatch.setattr(ppi, "load_ppi", few)
-    monkeypatch.setitem(reproduce._FIT_PPI, "max_epochs", 5)
+    monkeypatch.setitem(papers._FIT_PPI, "max_epochs", 5)
     options = {"folder": tmp_path, "progress": False}
     found = reproduce.reproduce("ppi", 3, reproduce.MODELS, **options)
     machine = results(tmp_path)["about"]["machine"]
@@ -630,11 +635,11 @@ def test_ppi_has_a_file_and_a_line_for_each_model(small_ppi, tmp_path, capsys):
     arguments += [*reproduce.MODELS, "--folder", str(tmp_path)]
     assert cli.main(arguments) == 0
     table, gaps = capsys.readouterr().out.split("\n\n")
-    assert gaps.startswith("Difference from gat, ") and len(gaps.splitlines()) == 4
-    title, columns, *lines = table.splitlines()
-    assert title == f"{NAME}, micro-F1 on the test graphs"
-    heads = "model measured runs published minutes a run peak GB file"
-    assert columns.split() == heads.split()
+    assert gaps.startswith("less gat (Welch) ") and len(gaps.splitlines()) == 5
+    heads, model, *lines = table.splitlines()
+    columns = "measured runs published minutes a run peak GB file"
+    assert heads.split() == f"{NAME}, micro-F1 on the test graphs {columns}".split()
+    assert model.strip() == "model"
     names = [f"ppi-{model}.json" for model in reproduce.MODELS]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
     for model, line in zip(reproduce.MODELS, lines, strict=True):
@@ -665,9 +670,9 @@ def test_the_table_of_ppi_shows_measured_published_time_and_memory():
     lower = graph_runs(0.960, 0.962, 0.967)
     results = {"gat": runs, "uniform": lower, "gcn": graph_runs(*runs.scores)}
     results["mlp"] = Runs([replace(runs[0], peak_memory=None)])
-    lines = reproduce.table("ppi", results, data="PPI").splitlines()
-    assert lines[0] == "PPI, micro-F1 on the test graphs"
-    assert lines[1].endswith("peak GB")
+    lines = reproduce.table("ppi", results, data="PPI").to_string().splitlines()
+    assert lines[0].startswith("PPI, micro-F1 on the test graphs ")
+    assert lines[0].endswith("peak GB")
     assert lines[2].split() == "gat 0.973 ± 0.004 3 0.973 ± 0.002 2.0 3.00".split()
     assert lines[3].split() == "uniform 0.963 ± 0.004 3 0.934 ± 0.006 2.0 3.00".split()
     assert lines[4].split() == "gcn 0.973 ± 0.004 3 – 2.0 3.00".split()
@@ -679,11 +684,12 @@ def test_the_gaps_are_differences_with_their_intervals():
         "uniform": graph_runs(0.960, 0.962, 0.967),
         "gat": graph_runs(0.970, 0.972, 0.977),
     }
-    title, line = reproduce.gaps(runs).splitlines()
-    assert title == "Difference from gat, 95 % interval (Welch)"
+    table = reproduce.gaps(runs)
+    assert table.columns.name == "less gat (Welch)"
+    *_, line = table.to_string().splitlines()
     assert line.split() == "uniform -0.0100 -0.0182 to -0.0018 lower".split()
     stored = {model: reproduce.stored("cora", model)[0] for model in ("gat", "gcn")}
-    line = reproduce.gaps(stored, base="gcn").splitlines()[1]
+    line = reproduce.gaps(stored, base="gcn").to_string().splitlines()[-1]
     assert line.split() == "gat +0.32 +0.14 to +0.51 higher".split()
     with pytest.raises(ValueError, match="base must be one of gat, gcn"):
         reproduce.gaps(stored, base="mlp")
@@ -692,7 +698,7 @@ def test_the_gaps_are_differences_with_their_intervals():
 def test_no_other_data_are_called_ppi_in_the_table(small_ppi, tmp_path, monkeypatch):
     options = {"workers": 1, "folder": tmp_path, "progress": False}
     found = reproduce.reproduce("ppi", 1, **options)
-    title, _, line = reproduce.table("ppi", found, tmp_path).splitlines()
+    title, _, line = reproduce.table("ppi", found, tmp_path).to_string().splitlines()
     assert title.startswith(f"{NAME}, ") and line.split()[3] == "–"
     with pytest.raises(ValueError, match="name of its data"):
         reproduce.table("ppi", found)
@@ -752,7 +758,7 @@ def test_killed_at_five_random_moments_ppi_loses_no_finished_run(
     small_ppi, tmp_path, monkeypatch
 ):
     total, folder = 60, tmp_path / "killed"
-    monkeypatch.setitem(reproduce._FIT_PPI, "max_epochs", 20)
+    monkeypatch.setitem(papers._FIT_PPI, "max_epochs", 20)
     program = PROGRAM_PPI.format(20)
     kept = [[]]
     for workers in (1, 2, 1, 2, 1):
@@ -793,7 +799,7 @@ def test_a_run_goes_on_within(small_ppi, tmp_path, monkeypatch):
     state = torch.load(checkpoint, weights_only=True)
     before = len(state["history"]["train_loss"])
     assert 1 < before < epochs
-    monkeypatch.setitem(reproduce._FIT_PPI, "max_epochs", epochs)
+    monkeypatch.setitem(papers._FIT_PPI, "max_epochs", epochs)
     trained, one_epoch = [], loop.one_epoch
     monkeypatch.setattr(
         loop, "one_epoch", lambda *args: trained.append(1) or one_epoch(*args)
@@ -871,7 +877,7 @@ def test_the_checkpoint_of_another_training_is_refused(
     path = checkpoint_of_seed_0(tmp_path, monkeypatch)
     content = path.read_bytes()
     if "model" in change:
-        monkeypatch.setitem(reproduce._PPI, "gat", change["model"])
+        monkeypatch.setitem(papers._PPI, "gat", change["model"])
     elif "data" in change:  # of the same sizes
         found = few()
         turned = [replace(graph, y=1 - graph.y) for graph in found.train]
@@ -881,7 +887,7 @@ def test_the_checkpoint_of_another_training_is_refused(
         monkeypatch.setattr(checkpoints, "__version__", change["version"])
     else:
         (key, value), *_ = change.items()
-        monkeypatch.setitem(reproduce._FIT_PPI, key, value)
+        monkeypatch.setitem(papers._FIT_PPI, key, value)
     with pytest.raises(ValueError, match=message):
         reproduce.reproduce("ppi", 1, workers=1, folder=tmp_path, progress=False)
     assert path.read_bytes() == content
@@ -940,7 +946,7 @@ def is_alive(pid):
 
 def test_workers_end_with_the_command_that_is_killed(tmp_path):
     folder = tmp_path / "killed"
-    endless = f"{10**6}; reproduce._FIT_PPI['patience'] = None"
+    endless = f"{10**6}; papers._FIT_PPI['patience'] = None"
     process = start(folder, 2, 2, "ppi", PROGRAM_PPI.format(endless))
     try:
         wait_for_checkpoint(process, folder)

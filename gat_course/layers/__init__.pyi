@@ -1,3 +1,4 @@
+from . import dgl_layers as dgl_layers
 from . import fused as fused
 from .convolution import GCNLayer as GCNLayer
 from .dgl_layers import DGLGATLayer as DGLGATLayer

@@ -6,136 +6,45 @@ Every run goes into a JSON file as soon as it is finished; the same command goes
 where it was stopped, on PPI within a run too.
 """
 
+from __future__ import annotations
+
 import os
 import platform
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
-from gat_course import __version__, datasets, ppi
-from gat_course.datasets import DatasetUnavailable
-from gat_course.graph import GraphData
-from gat_course.graphs import Tissues
+from gat_course import __version__
+from gat_course.experiments.papers import AS, EXPERIMENTS, MODELS, PUBLISHED
 from gat_course.intervals import difference
-from gat_course.layers import UniformGATLayer
-from gat_course.models import GAT, GCN, MLP, InductiveGAT, InductiveGCN
-from gat_course.published import VARIANTS
-from gat_course.training.record import GraphRun, Runs, read_file
+from gat_course.training.record import Runs, read_file
 from gat_course.training.runs import run_seeds
+from gat_course.training.tasks import task_of
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True)
-class Experiment:
-    """What the paper did on one data set, its section 3.3.
+    from gat_course.graph import GraphData
+    from gat_course.graphs import Tissues
 
-    Args:
-        models: of each name, what builds the model from the widths of input and output.
-        fit: options of `fit` or `fit_graphs`. All models share them, so that they
-            differ in nothing else.
-        runs: how many the paper made of each model.
-        load: reads the data, from a cache or None, and prepares them.
-        prepared: how, in words.
-        inductive: several graphs and micro-F1, else one graph and accuracy.
-    """
+__all__ = [
+    "AS",
+    "EXPERIMENTS",
+    "MODELS",
+    "PUBLISHED",
+    "STORED",
+    "gaps",
+    "reproduce",
+    "stored",
+    "table",
+]
 
-    models: Mapping[str, Callable[[int, int], nn.Module]]
-    fit: Mapping[str, float]
-    runs: int
-    load: Callable[[str | os.PathLike | None], GraphData | Tissues]
-    prepared: str
-    inductive: bool = False
-
-
-def _load_citation(name: str, root: str | os.PathLike | None) -> GraphData:
-    try:
-        graph = datasets.load(name, root)
-    except DatasetUnavailable as error:
-        files = f"eight files (ind.{name}.x and so on) into FOLDER/planetoid"
-        raise _unavailable(name, files) from error
-    return replace(graph, x=datasets.row_normalize(graph.x)).with_self_loops()
-
-
-def _load_ppi(root: str | os.PathLike | None) -> Tissues:
-    try:
-        tissues = ppi.load_ppi(root)
-    except DatasetUnavailable as error:
-        raise _unavailable("ppi", "file ppi.zip into FOLDER") from error
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return tissues.with_self_loops().to(device)
-
-
-def _unavailable(name: str, files: str) -> DatasetUnavailable:
-    return DatasetUnavailable(
-        f"{name} is not on this machine and cannot be downloaded. Put its {files}, and "
-        "set the environment variable GAT_COURSE_DATA to FOLDER"
-    )
-
-
-MODELS = ("gat", "uniform", "gcn", "mlp")
-# What `--as` adds: the network as the paper's published code has it, each difference
-# alone and all together.
-AS = {"published-code": tuple(VARIANTS)}
-_FIT = {"lr": 0.005, "weight_decay": 5e-4, "patience": 100, "max_epochs": 10_000}
-_FIT_PPI = _FIT | {"weight_decay": 0.0, "batch_size": 2}
-_GAT = partial(GAT, hidden=8, num_heads=8, out_heads=1, dropout=0.6)
-_GAT_PPI = partial(InductiveGAT, hidden=256, num_heads=4, out_heads=6)
-_CITATION = {  # GCN and MLP as in chapter 5
-    "gat": _GAT,
-    **{
-        name: partial(make, hidden=8, num_heads=8, out_heads=1, dropout=0.6)
-        for name, make in VARIANTS.items()
-    },
-    "uniform": partial(_GAT, layer=UniformGATLayer),
-    "gcn": partial(GCN, hidden=64, dropout=0.6),
-    "mlp": partial(MLP, hidden=64, dropout=0.6),
-}
-_PUBMED = _CITATION | {
-    "gat": partial(_GAT, out_heads=8),
-    "uniform": partial(_GAT, out_heads=8, layer=UniformGATLayer),
-}
-_PPI = {  # GCN and MLP as wide as GAT's four heads
-    "gat": _GAT_PPI,
-    "uniform": partial(_GAT_PPI, layer=UniformGATLayer),
-    "gcn": partial(InductiveGCN, hidden=1024),
-    "mlp": partial(MLP, hidden=1024, dropout=0.0),
-}
-
-
-def _citation(name: str, models: Mapping, fit: Mapping) -> Experiment:
-    prepared = "features row-normalised, self-loops added"
-    return Experiment(models, fit, 100, partial(_load_citation, name), prepared)
-
-
-EXPERIMENTS = {
-    "cora": _citation("cora", _CITATION, _FIT),
-    "citeseer": _citation("citeseer", _CITATION, _FIT),
-    "pubmed": _citation("pubmed", _PUBMED, _FIT | {"lr": 0.01, "weight_decay": 1e-3}),
-    "ppi": Experiment(
-        models=_PPI,
-        fit=_FIT_PPI,
-        runs=10,
-        load=_load_ppi,
-        prepared="features standardised, self-loops added",
-        inductive=True,
-    ),
-}
-STORED = Path(__file__).parent / "results"  # the results that come with the package
-
-# Table 2 of the paper: mean and standard deviation of test accuracy in percent. "gcn"
-# is its GCN-64*. Table 3, for PPI: micro-F1; "uniform" is its Const-GAT, and it has no
-# GCN. The MLPs are quoted there without a spread.
-PUBLISHED = {
-    "cora": {"gat": (83.0, 0.7), "gcn": (81.4, 0.5), "mlp": (55.1, None)},
-    "citeseer": {"gat": (72.5, 0.7), "gcn": (70.9, 0.5), "mlp": (46.5, None)},
-    "pubmed": {"gat": (79.0, 0.3), "gcn": (79.0, 0.3), "mlp": (71.4, None)},
-    "ppi": {"gat": (0.973, 0.002), "uniform": (0.934, 0.006), "mlp": (0.422, None)},
-}
+STORED = Path(__file__).parents[1] / "results"  # the results that come with the package
 
 
 def reproduce(
@@ -196,13 +105,14 @@ def reproduce(
     data = experiment.load(root)
     if workers is None:
         workers = 1 if data.device.type == "cuda" else _usable_cores()
+    outputs = task_of(data).graphs[0].num_classes  # classes, or labels
     results = {}
     for model in models:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="interrupted")  # raised below
             try:
                 results[model] = run_seeds(
-                    _make_model(name, model, data),
+                    partial(experiment.models[model], data.num_features, outputs),
                     data,
                     range(runs),
                     workers=workers,
@@ -257,12 +167,12 @@ def table(
     results: Mapping[str, Runs],
     folder: str | os.PathLike | None = None,
     data: str | None = None,
-) -> str:
-    """What was measured beside what was published, one line for each model.
+) -> pd.DataFrame:
+    """What was measured beside what was published, one row for each model.
 
     On PPI also the mean time of a run and the largest peak of memory of all of them,
-    which `GraphHistory` explains: on a CPU it is the peak of the whole process, runs
-    before it included.
+    which `History` explains: on a CPU it is the peak of the whole process, runs before
+    it included.
 
     Args:
         name: "cora", "citeseer", "pubmed" or "ppi".
@@ -272,32 +182,42 @@ def table(
             default what the files in `folder` say. Used for PPI alone; other data
             than "PPI" have no published numbers.
 
+    Returns:
+        A table of text; the name of its columns is the title.
+
     Raises:
         ValueError: for PPI, neither `folder` nor `data` is given, or the files are of
             several data sets.
         FileNotFoundError: for PPI without `data`, `folder` lacks a file.
     """
-    inductive = EXPERIMENTS[name].inductive
-    title, digits = f"{name.title()}, test accuracy in %", 1
-    if inductive:
+    import pandas as pd
+
+    metric, costs = EXPERIMENTS[name].metric, EXPERIMENTS[name].costs
+    title, known = f"{name.title()}, test {metric.name} in {metric.unit}", {}
+    if costs:
         data = data or _name_of_data(name, results, folder)
-        title, digits = f"{data}, micro-F1 on the test graphs", 3
-    known = {} if inductive and data != "PPI" else PUBLISHED[name]
-    rows = [["model", "measured", "runs", "published"]]
-    rows[0] += ["minutes a run", "peak GB"] if inductive else []
-    rows[0] += [] if folder is None else ["file"]
+        title = f"{data}, {metric.name} on the test graphs"
+    if not costs or data == "PPI":
+        known = PUBLISHED[name]
+    rows = []
     for model, runs in results.items():
-        published = known.get(model, (None, None))
-        measured = runs.mean, runs.std if len(runs) > 1 else None
-        cells = [model, _plus_minus(*measured, digits), str(len(runs))]
-        cells += [_plus_minus(*published, digits)]
-        cells += _costs(runs) if inductive else []
-        cells += [] if folder is None else [str(_path(folder, name, model))]
-        rows.append(cells)
-    return "\n".join([title, *_aligned(rows)])
+        row = {"measured": metric.write(runs.mean, runs.std if len(runs) > 1 else None)}
+        row["runs"] = len(runs)
+        row["published"] = metric.write(*known[model]) if model in known else "–"
+        if costs:
+            peaks = [run.peak_memory for run in runs if run.peak_memory is not None]
+            minutes = sum(run.seconds for run in runs) / len(runs) / 60
+            row["minutes a run"] = f"{minutes:.1f}"
+            row["peak GB"] = f"{max(peaks) / 1e9:.2f}" if peaks else "–"
+        if folder is not None:
+            row["file"] = str(_path(folder, name, model))
+        rows.append(row)
+    return pd.DataFrame(rows, pd.Index(results, name="model")).rename_axis(
+        columns=title
+    )
 
 
-def gaps(results: Mapping[str, Runs], base: str = "gat") -> str:
+def gaps(results: Mapping[str, Runs], base: str = "gat") -> pd.DataFrame:
     """How much higher each model's mean is than that of `base`, with 95 % intervals.
 
     Args:
@@ -305,43 +225,28 @@ def gaps(results: Mapping[str, Runs], base: str = "gat") -> str:
         base: one of them.
 
     Returns:
-        A title and a line for each of the other models; see `difference`.
+        A row of text for each of the other models; see `difference`. The name of the
+        columns is the title.
 
     Raises:
         ValueError: `base` is not among the results, or a model has one run alone.
     """
+    import pandas as pd
+
     if base not in results:
         raise ValueError(f"base must be one of {', '.join(results)}; got {base!r}")
-    rows = []
+    rows = {}
     for model, runs in results.items():
         if model != base:
             gap = difference(runs, results[base])
-            digits = 4 if isinstance(runs[0], GraphRun) else 2
+            digits = runs[0].metric.digits + 1
             mean, low, high = (
                 f"{v:+.{digits}f}" for v in (gap.mean, gap.low, gap.high)
             )
-            rows.append([model, mean, f"{low} to {high}", gap.verdict])
-    title = f"Difference from {base}, 95 % interval (Welch)"
-    return "\n".join([title, *_aligned(rows)])
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-
-
-def _plus_minus(mean: float | None, std: float | None, digits: int) -> str:
-    if mean is None:
-        return "–"
-    spread = "" if std is None else f" ± {std:.{digits}f}"
-    return f"{mean:.{digits}f}{spread}"
-
-
-def _costs(runs: list[GraphRun]) -> list[str]:
-    """Mean minutes of a run, and the largest peak in GB."""
-    minutes = sum(run.seconds for run in runs) / len(runs) / 60
-    peaks = [run.peak_memory for run in runs if run.peak_memory is not None]
-    return [f"{minutes:.1f}", f"{max(peaks) / 1e9:.2f}" if peaks else "–"]
+            rows[model] = mean, f"{low} to {high}", gap.verdict
+    columns = ["difference", "95 % interval", "verdict"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    return table.rename_axis(index="model", columns=f"less {base} (Welch)")
 
 
 def _name_of_data(
@@ -377,14 +282,6 @@ def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if has else os.cpu_count() or 1
 
 
-def _make_model(
-    name: str, model: str, data: GraphData | Tissues
-) -> Callable[[], nn.Module]:
-    inductive = isinstance(data, Tissues)
-    outputs = data.num_labels if inductive else data.num_classes
-    return partial(EXPERIMENTS[name].models[model], data.num_features, outputs)
-
-
 def _about(name: str, model: str, runs: int, data: GraphData | Tissues) -> dict:
     versions = {"torch": torch.__version__, "gat_course": __version__}
     about = {
@@ -393,7 +290,7 @@ def _about(name: str, model: str, runs: int, data: GraphData | Tissues) -> dict:
         "versions": {"python": platform.python_version(), **versions},
         "command": f"gat-course reproduce {name} --models {model} --runs {runs}",
     }
-    if isinstance(data, Tissues):
+    if EXPERIMENTS[name].costs:
         about |= {"name": data.name, "machine": _machine(data.device)}
     return about
 

@@ -1,0 +1,5 @@
+"""Long computations: the paper's experiments, and the benchmark (`gat-course`)."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

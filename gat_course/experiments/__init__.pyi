@@ -1,0 +1,3 @@
+from . import papers as papers
+from . import published as published
+from . import reproduce as reproduce
