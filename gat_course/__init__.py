@@ -1,9 +1,13 @@
 """Graph Attention from the Ground Up: the package that every chapter shares.
 
-Everything a chapter imports is reachable from here. A name is loaded when it is
-first used, so `import gat_course` costs little more than `import torch`, and DGL is
-imported only by those who ask for one of its two layers. Names and their homes stand
-in `__init__.pyi`.
+To read it, take these five files, in this order; together they are one sitting:
+`graph.py`, `formulas.py`, `layers/gat.py`, `models.py`, `training/one_graph.py`. The
+book's page *Inside the package* shows the rooms around them.
+
+Everything a chapter imports is reachable from here; names and their homes stand in
+`__init__.pyi`. A name is loaded when it is first used, so `import gat_course` costs
+little, and DGL is imported only by those who ask for one of its two layers. Examples in
+docstrings take it that `import torch` and `from gat_course import *` stand before them.
 """
 
 import lazy_loader

@@ -39,9 +39,9 @@ from .layers.gat import EdgeGATLayer as EdgeGATLayer
 from .layers.gat import UniformGATLayer as UniformGATLayer
 from .models import GAT as GAT
 from .models import GCN as GCN
+from .models import MLP as MLP
 from .models import InductiveGAT as InductiveGAT
 from .models import InductiveGCN as InductiveGCN
-from .models import MLP as MLP
 from .ppi import load_ppi as load_ppi
 from .ppi import read_ppi as read_ppi
 from .synthetic import synthetic_citation as synthetic_citation

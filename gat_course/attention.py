@@ -21,6 +21,10 @@ def extract(model: nn.Module, graph: GraphData) -> list[Tensor]:
 
     Raises:
         TypeError: the model has no attention to give.
+
+    >>> graph = GraphData.from_edges([0, 1], [1, 2], x=torch.eye(3)).with_self_loops()
+    >>> [alpha.shape for alpha in attention.extract(GAT(3, 2), graph)]
+    [torch.Size([5, 8]), torch.Size([5, 1])]
     """
     was_training = model.training
     model.eval()
@@ -47,6 +51,11 @@ def to_matrix(graph: GraphData, alpha: Tensor) -> Tensor:
 
     Returns:
         `[N, N]`, NaN where there is no edge; repeated edges are added up.
+
+    >>> graph = GraphData.from_edges([0, 1], [1, 1])
+    >>> attention.to_matrix(graph, torch.tensor([0.25, 0.75]))
+    tensor([[   nan,    nan],
+            [0.2500, 0.7500]])
     """
     _check(graph, alpha, dims=1)
     matrix = alpha.new_zeros(graph.num_nodes, graph.num_nodes)
@@ -69,6 +78,10 @@ def entropy(graph: GraphData, alpha: Tensor) -> Tensor:
         node without neighbours.
 
     Source: DGL's graph attention tutorial measures attention this way.
+
+    >>> graph = GraphData.from_edges([0, 1], [2, 2])
+    >>> attention.entropy(graph, torch.tensor([[0.5], [0.5]])).flatten()
+    tensor([0.0000, 0.0000, 0.6931])
     """
     _check(graph, alpha, dims=2)
     terms = -torch.special.xlogy(alpha, alpha)  # [E, K], 0 log 0 = 0
@@ -83,6 +96,9 @@ def uniform_entropy(graph: GraphData) -> Tensor:
     No attention has more. Where edges have weights, uniform attention (equal scores) is
     each edge's share of its target's weights; its entropy is less then, and attention
     that evens the weights out has more. A node without neighbours gets 0.
+
+    >>> attention.uniform_entropy(GraphData.from_edges([0, 1], [2, 2]))
+    tensor([0.0000, 0.0000, 0.6931])
     """
     if graph.edge_weight is not None:
         share = graph.edge_weight / graph.in_strengths[graph.dst]  # [E]
@@ -104,6 +120,11 @@ def head_distances(graph: GraphData, alpha: Tensor) -> Tensor:
     Returns:
         `[K, K]`, from 0 (the heads agree) to 1 (they never look at the same node);
         NaN if no node has two.
+
+    >>> graph = GraphData.from_edges([0, 1], [2, 2])
+    >>> attention.head_distances(graph, torch.eye(2))
+    tensor([[0., 1.],
+            [1., 0.]])
     """
     _check(graph, alpha, dims=2)
     gaps = (alpha.unsqueeze(2) - alpha.unsqueeze(1)).abs() / 2  # [E, K, K]
@@ -127,6 +148,10 @@ def right_attention(graph: GraphData, sends: Tensor) -> Tensor:
 
     Raises:
         ValueError: `sends` is no bool `[N]` of this graph.
+
+    >>> graph = GraphData.from_edges([0, 1], [2, 2])
+    >>> attention.right_attention(graph, torch.tensor([True, False, False]))
+    tensor([1., 0.])
     """
     if sends.dtype != torch.bool or len(sends) != graph.num_nodes:
         raise ValueError(f"sends must be bool [{graph.num_nodes}]")
@@ -151,6 +176,10 @@ def overlap(graph: GraphData, alpha: Tensor, right: Tensor) -> Tensor:
 
     Raises:
         ValueError: a shape is wrong, or a weight is not in [0, 1].
+
+    >>> graph, right = GraphData.from_edges([0, 1], [2, 2]), torch.tensor([1.0, 0.0])
+    >>> attention.overlap(graph, torch.tensor([[0.25], [0.75]]), right)
+    tensor([0.2500])
     """
     _check(graph, alpha, dims=2)
     _check(graph, right, dims=1, name="right")

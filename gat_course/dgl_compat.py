@@ -34,6 +34,10 @@ def import_dgl() -> ModuleType:
     Raises:
         ImportError: DGL is not installed, is older than 2, or cannot be imported; the
             message says what to install or which layer to use instead.
+
+    >>> dgl = dgl_compat.import_dgl()
+    >>> dgl.graph((torch.tensor([0]), torch.tensor([1]))).num_nodes()
+    2
     """
     if sys.modules.get("dgl") is not None:
         return sys.modules["dgl"]

@@ -27,6 +27,10 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
         ValueError: `p` is not in [0, 1).
 
     Source: Srivastava et al., JMLR 2014.
+
+    >>> from gat_course.dropout import dropout
+    >>> sorted(set(dropout(torch.ones(1000), p=0.5).tolist()))
+    [0.0, 2.0]
     """
     _require_probability(p)
     if not training or p == 0:
@@ -61,6 +65,11 @@ def hashed_mask(number: Tensor, p: float, seed: int) -> Tensor:
         ValueError: `p` is not in [0, 1).
 
     Source: the mixing steps of Appleby's MurmurHash3, 2011.
+
+    >>> from gat_course.dropout import hashed_mask
+    >>> n = torch.arange(1000, dtype=torch.int32)
+    >>> torch.equal(hashed_mask(n, 0.5, 7).flip(0), hashed_mask(n.flip(0), 0.5, 7))
+    True
     """
     _require_probability(p)
     if number.dtype != torch.int32:

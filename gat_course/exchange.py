@@ -125,6 +125,10 @@ def number_nodes(
 
     Two kinds of nodes, each with names of its own, stay apart as pairs:
     `number_nodes([("user", u) for u in users], [("item", i) for i in items])`.
+
+    >>> src, dst, names = number_nodes(["ann", "bob"], ["bob", "eve"])
+    >>> src, dst, names
+    (tensor([0, 1]), tensor([1, 2]), ['ann', 'bob', 'eve'])
     """
     src, dst = _names("src", src), _names("dst", dst)
     if len(src) != len(dst):

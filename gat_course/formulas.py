@@ -25,6 +25,10 @@ def mean_weights(adjacency: Tensor) -> Tensor:
         Weights `[N, N]`; a row sums to one, or to zero where $i$ has no neighbour.
 
     Source: Hamilton et al., NeurIPS 2017, section 3.3.
+
+    >>> formulas.mean_weights(torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
+    tensor([[0.5000, 0.5000],
+            [0.0000, 1.0000]])
     """
     degree = adjacency.sum(dim=1, keepdim=True)  # [N, 1]
     return adjacency / degree.masked_fill(degree == 0, 1)
@@ -41,6 +45,10 @@ def gcn_weights(adjacency: Tensor) -> Tensor:
         Weights `[N, N]`. Their rows do not sum to one in general.
 
     Source: Kipf and Welling, ICLR 2017, equation 2.
+
+    >>> formulas.gcn_weights(torch.tensor([[1.0, 1.0], [1.0, 1.0]]))
+    tensor([[0.5000, 0.5000],
+            [0.5000, 0.5000]])
     """
     degree = adjacency.sum(dim=1)  # [N]
     degree = degree.masked_fill(degree == 0, 1)
@@ -57,6 +65,10 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     Returns:
         $\alpha_{ij}$, shaped like `scores`. A row with nothing allowed is all
         zeros. Each row's largest score is subtracted first, so nothing overflows.
+
+    >>> formulas.masked_softmax(torch.zeros(2, 2), torch.tensor([[1, 3], [0, 0]]))
+    tensor([[0.2500, 0.7500],
+            [0.0000, 0.0000]])
     """
     allowed = scores.masked_fill(mask == 0, -math.inf)
     largest = allowed.detach().amax(dim=-1, keepdim=True)
@@ -81,6 +93,12 @@ def scaled_dot_product_attention(
         The attended values `[N, d_v]` and the weights `[N, M]`.
 
     Source: Vaswani et al., NeurIPS 2017, equation 1.
+
+    >>> x, mask = torch.ones(2, 4), torch.eye(2)
+    >>> out, weights = formulas.scaled_dot_product_attention(x, x, x, mask)
+    >>> weights
+    tensor([[1., 0.],
+            [0., 1.]])
     """
     scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
     weights = masked_softmax(scores, mask)
@@ -96,6 +114,9 @@ def transform(x: Tensor, weight: Tensor) -> Tensor:
 
     Returns:
         $Z = HW$, `[N, F']`.
+
+    >>> formulas.transform(torch.tensor([[1.0, 2.0]]), torch.eye(2))
+    tensor([[1., 2.]])
     """
     return sparse.matmul(x, weight)
 
@@ -119,6 +140,11 @@ def attention_scores(
         $e_{ij}$, `[..., N, N]`; row $i$ is the target.
 
     Source: Veličković et al., ICLR 2018, equation 3.
+
+    >>> z, a = torch.tensor([[1.0], [-5.0]]), torch.ones(1)
+    >>> formulas.attention_scores(z, a, a)
+    tensor([[ 2.0000, -0.8000],
+            [-0.8000, -2.0000]])
     """
     s_dst = (z * att_dst).sum(dim=-1)  # [..., N]
     s_src = (z * att_src).sum(dim=-1)  # [..., N]
@@ -142,6 +168,11 @@ def joined_scores(
 
     Returns:
         $e_{ij}$, `[N, N]`; row $i$ is the target.
+
+    >>> z, a = torch.tensor([[1.0], [-5.0]]), torch.ones(1)
+    >>> formulas.joined_scores(z, a, a)
+    tensor([[ 2.0000, -0.8000],
+            [-0.8000, -2.0000]])
     """
     num_nodes = len(z)
     targets = z.unsqueeze(1).expand(-1, num_nodes, -1)  # [N, N, F']
@@ -166,6 +197,10 @@ def edge_softmax(
     Returns:
         $\alpha_{ij}$, `[E, K]`. Each target's own largest score is subtracted
         first, so no neighbourhood overflows or vanishes.
+
+    >>> dst = torch.tensor([0, 0, 1])
+    >>> formulas.edge_softmax(torch.zeros(3, 1), dst, num_nodes=2).flatten()
+    tensor([0.5000, 0.5000, 1.0000])
     """
     index = dst.unsqueeze(1).expand_as(scores)  # [E, K]
     largest = scores.new_full((num_nodes, scores.shape[1]), -math.inf)
@@ -191,6 +226,11 @@ def aggregate(
 
     Returns:
         `[N, K, F']`; zeros where a node has no neighbour.
+
+    >>> alpha, z = torch.tensor([[0.5], [0.5]]), torch.tensor([[[2.0]], [[4.0]]])
+    >>> ends = torch.tensor([0, 1]), torch.tensor([0, 0])
+    >>> formulas.aggregate(alpha, z, *ends, num_nodes=2).flatten()
+    tensor([3., 0.])
     """
     heads, width = z.shape[1:]
     # One long row per edge: a product without broadcasting is several times faster.

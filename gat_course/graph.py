@@ -59,6 +59,12 @@ class GraphData(Parts, Exchange):
         ValueError: an edge points outside the graph, a field has the wrong length
             or device, a weight is not positive, or a number is NaN or infinite. The
             message names the field.
+
+    >>> graph = GraphData.from_edges([0, 1, 2], [1, 2, 2], x=torch.eye(3))
+    >>> graph.with_self_loops()
+    GraphData('graph', 3 nodes, 5 edges, 3 features)
+    >>> graph.in_degrees
+    tensor([0, 1, 2])
     """
 
     num_nodes: int
@@ -152,6 +158,9 @@ class GraphData(Parts, Exchange):
             TypeError, ValueError: as `GraphData`; and where the numbers look like ids:
                 the largest makes more than 1,000 nodes, more than half of them without
                 an edge. `number_nodes` numbers ids; `num_nodes` says that none are.
+
+        >>> GraphData.from_edges([0, 1], [1, 2], undirected=True, name="a path")
+        GraphData('a path', 3 nodes, 4 edges)
         """
         src = intake.edge_ends("src", src)
         dst = intake.edge_ends("dst", dst, src.device)
@@ -248,6 +257,11 @@ class GraphData(Parts, Exchange):
         Row $i$ is the target: $A_{ij}$ counts the edges $j \to i$, or sums their
         weights, so row $i$ is non-zero exactly on $\mathcal N(i)$. It takes $4N^2$
         bytes. The matrix is a copy of your own.
+
+        >>> GraphData.from_edges([0, 0], [1, 2]).dense_adjacency()
+        tensor([[0., 0., 0.],
+                [1., 0., 0.],
+                [1., 0., 0.]])
         """
         return self._adjacency.clone()
 

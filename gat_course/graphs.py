@@ -33,6 +33,11 @@ def batch_graphs(graphs: Sequence[GraphData]) -> GraphData:
     Raises:
         ValueError: there is no graph, or they do not fit together; the message says
             which.
+
+    >>> pair = GraphData.from_edges([0], [1])
+    >>> batch = batch_graphs([pair, pair])
+    >>> batch.num_nodes, batch.src, batch.dst
+    (4, tensor([0, 2]), tensor([1, 3]))
     """
     graphs = list(graphs)
     if not graphs:
@@ -101,6 +106,10 @@ class Tissues:
     Raises:
         ValueError: a part has no graph, or a graph lacks features or labels, or has
             other widths or labels than these; the message names it.
+
+    >>> one = GraphData.from_edges([0], [1], x=torch.eye(2), y=torch.eye(2))
+    >>> Tissues(train=[one], val=[one], test=[one], name="small").num_labels
+    2
     """
 
     train: tuple[GraphData, ...]

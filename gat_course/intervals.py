@@ -57,6 +57,9 @@ def standard_error(scores: Runs | Sequence[float]) -> float:
 
     Raises:
         ValueError: fewer than two scores, or one is not finite.
+
+    >>> round(standard_error([80.0, 82.0, 84.0]), 3)
+    1.155
     """
     return float(stats.sem(_scores("scores", scores)))
 
@@ -84,6 +87,9 @@ def difference(
         ValueError: fewer than two scores, one is not finite, or pairs do not match.
 
     Source: Welch, Biometrika 34, 1947.
+
+    >>> print(difference([83.0, 84.0, 85.0], [80.0, 81.0, 82.0]))
+    +3.00, 95 % interval +0.73 to +5.27: higher
     """
     first, second = _scores("a", a), _scores("b", b)
     if paired:

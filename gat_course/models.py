@@ -23,6 +23,10 @@ def for_each(name: str, value: int | Sequence[int], number: int) -> list[int]:
 
     Raises:
         ValueError: the list has another length than `number`.
+
+    >>> from gat_course.models import for_each
+    >>> for_each("num_heads", 8, 2), for_each("num_heads", [8, 4], 2)
+    ([8, 8], [8, 4])
     """
     values = [value] * number if isinstance(value, int) else list(value)
     if len(values) != number:
@@ -100,6 +104,11 @@ class GAT(Stack):
         ValueError: a list has not one entry for each layer.
 
     Source: Veličković et al., ICLR 2018, section 3.3.
+
+    >>> graph = GraphData.from_edges([0, 1], [1, 2], x=torch.eye(3)).with_self_loops()
+    >>> logits, alphas = GAT(3, 2, hidden=[8, 4])(graph, graph.x, return_attention=True)
+    >>> logits.shape, [alpha.shape[1] for alpha in alphas]
+    (torch.Size([3, 2]), [8, 8, 1])
     """
 
     def __init__(
@@ -145,6 +154,9 @@ class InductiveGAT(GAT):
     Shapes: see `GAT`, with $L$ for $C$.
 
     Source: Veličković et al., ICLR 2018, section 3.3.
+
+    >>> sum(p.numel() for p in InductiveGAT(50, 121).parameters())
+    1850917
     """
 
     def __init__(
@@ -177,6 +189,10 @@ class GCN(Stack):
     Shapes: `x` `[N, F]` to `[N, C]`.
 
     Source: Kipf and Welling, ICLR 2017.
+
+    >>> graph = GraphData.from_edges([0, 1], [1, 0], x=torch.eye(2)).with_self_loops()
+    >>> GCN(2, 3)(graph, graph.x).shape
+    torch.Size([2, 3])
     """
 
     def __init__(
@@ -205,6 +221,9 @@ class InductiveGCN(GCN):
         hidden: width of the two hidden layers.
 
     Shapes: `x` `[N, F]` to `[N, L]`.
+
+    >>> InductiveGCN(50, 121, hidden=64).layer2
+    GCNLayer(64, 64, feat_drop=0.0, residual=True)
     """
 
     def __init__(self, in_features: int, num_labels: int, hidden: int = 1024) -> None:
@@ -222,6 +241,9 @@ class MLP(nn.Module):
         dropout: probability for both layers' inputs.
 
     Shapes: `x` `[N, F]` to `[N, C]`; the graph is ignored.
+
+    >>> MLP(2, 3)(GraphData.from_edges([], [], 2), torch.eye(2)).shape
+    torch.Size([2, 3])
     """
 
     num_hops = 0

@@ -40,7 +40,11 @@ def csr(crow: Tensor, col: Tensor, values: Tensor, shape: tuple[int, int]) -> Te
 
 
 def is_csr(x: Tensor) -> bool:
-    """Whether `x` is stored as compressed sparse rows."""
+    """Whether `x` is stored as compressed sparse rows.
+
+    >>> sparse.is_csr(torch.eye(2)), sparse.is_csr(torch.eye(2).to_sparse_csr())
+    (False, True)
+    """
     return x.layout == torch.sparse_csr
 
 
@@ -59,7 +63,11 @@ def _knows_entries(x: Tensor) -> bool:
 
 
 def row_indices(x: Tensor) -> Tensor:
-    """The row of each stored value of a CSR matrix, `[nnz]`."""
+    """The row of each stored value of a CSR matrix, `[nnz]`.
+
+    >>> sparse.row_indices(torch.tensor([[1.0, 1.0], [0.0, 1.0]]).to_sparse_csr())
+    tensor([0, 0, 1])
+    """
     rows = torch.arange(x.shape[0], device=x.device)
     return rows.repeat_interleave(x.crow_indices().diff())
 
@@ -87,7 +95,13 @@ def select_rows(x: Tensor, rows: Tensor) -> Tensor:
 
 
 def with_values(x: Tensor, values: Tensor) -> Tensor:
-    """The CSR matrix `x` with other stored values, `[nnz]`, in the same places."""
+    """The CSR matrix `x` with other stored values, `[nnz]`, in the same places.
+
+    >>> x = torch.eye(2).to_sparse_csr()
+    >>> sparse.with_values(x, torch.tensor([3.0, 4.0])).to_dense()
+    tensor([[3., 0.],
+            [0., 4.]])
+    """
     other = _unchecked(x.crow_indices(), x.col_indices(), values, x.shape)
     other._entries = values
     other._transpose = _transpose(x)  # the same places, so the same structure
@@ -107,6 +121,9 @@ def matmul(x: Tensor, weight: Tensor) -> Tensor:
 
     Returns:
         A dense `[N, F']`.
+
+    >>> sparse.matmul(torch.eye(2).to_sparse_csr(), torch.ones(2, 1)).flatten()
+    tensor([1., 1.])
     """
     if not is_csr(x):
         return x @ weight

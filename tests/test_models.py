@@ -19,6 +19,7 @@ from gat_course import (
     InductiveGCN,
     UniformGATLayer,
     batch_graphs,
+    fit,
     formulas,
 )
 
@@ -330,3 +331,45 @@ def test_where_graphbolt_loads_nothing_is_replaced(tmp_path):
         "assert dgl_compat.import_dgl().graphbolt.REAL"
     )
     assert done.returncode == 0, done.stderr
+
+
+# ------------------------------------------------ any depth
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 8, 32])
+def test_a_stack_of_any_depth_is_its_layers_one_after_the_other(depth):
+    graph = small_graph()
+    hidden = [3] * (depth - 1)
+    heads = [1 + number % 3 for number in range(depth - 1)]
+    residual = [number % 2 == 1 for number in range(depth)]
+    model = GAT(5, 2, hidden, heads, out_heads=2, residual=residual).eval()
+    h = graph.x
+    for number in range(1, depth + 1):
+        layer = getattr(model, f"layer{number}")
+        expected = heads[number - 1] if number < depth else 2
+        assert (layer.num_heads, layer.residual) == (expected, residual[number - 1])
+        assert layer.merge == ("concat" if number < depth else "mean")
+        h = layer(graph, h if number == 1 else F.elu(h))
+    logits, alphas = model(graph, graph.x, return_attention=True)
+    assert torch.equal(model(graph, graph.x), h)
+    torch.testing.assert_close(logits, h)
+    assert len(alphas) == model.num_hops == depth
+    model.train()(graph, graph.x).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_a_deep_network_learns_and_a_list_of_a_wrong_length_is_refused():
+    graph = small_graph()
+    y = torch.arange(graph.num_nodes) % 2
+    everyone = torch.ones(graph.num_nodes, dtype=torch.bool)
+    masks = {"train_mask": everyone, "val_mask": everyone}
+    data = replace(graph, x=torch.eye(graph.num_nodes), y=y, **masks)
+    model = GCN(graph.num_nodes, 2, [8] * 3, dropout=0.0, residual=[0, 1, 1, 0])
+    losses = fit(model, data, lr=0.01, max_epochs=60, progress=False).train_loss
+    assert losses[-1] < losses[0] / 2
+    with pytest.raises(ValueError, match="num_heads must be one value, or a list of 2"):
+        GAT(5, 2, [8, 8], [4])
+    with pytest.raises(ValueError, match="residual must be one value, or a list of 3"):
+        GAT(5, 2, [8, 8], residual=[True])
+    with pytest.raises(ValueError, match="residual needs out_features = in_features"):
+        GCN(5, 2, residual=True)

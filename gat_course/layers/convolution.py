@@ -27,6 +27,10 @@ class GCNLayer(nn.Module):
     self-loops.
 
     Source: Kipf and Welling, ICLR 2017, equation 2.
+
+    >>> graph = GraphData.from_edges([0, 1], [1, 0], x=torch.eye(2)).with_self_loops()
+    >>> layers.GCNLayer(2, 4)(graph, graph.x).shape
+    torch.Size([2, 4])
     """
 
     def __init__(

@@ -18,6 +18,10 @@ class UDFGATLayer(GATLayer):
     """Graph attention as user-defined functions (UDFs) on edges and mailboxes.
 
     Arguments and shapes: see `GATLayer`. Raises ImportError without DGL.
+
+    >>> graph = GraphData.from_edges([0, 1], [1, 2], x=torch.eye(3))
+    >>> UDFGATLayer(3, 4, num_heads=2)(graph, graph.x).shape
+    torch.Size([3, 8])
     """
 
     def edge_scores(self, edges) -> dict[str, Tensor]:
@@ -62,6 +66,10 @@ class DGLGATLayer(GATLayer):
     `u_add_v` is a sampled dense-dense product (SDDMM), `u_mul_e` with `sum` a
     sparse-dense product (SpMM). DGL's gradients cannot be differentiated again.
     Arguments and shapes: see `GATLayer`. Raises ImportError without DGL.
+
+    >>> graph = GraphData.from_edges([0, 1], [1, 2], x=torch.eye(3))
+    >>> DGLGATLayer(3, 4, num_heads=2)(graph, graph.x).shape
+    torch.Size([3, 8])
     """
 
     def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:

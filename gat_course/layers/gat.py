@@ -53,6 +53,12 @@ class GATLayer(nn.Module):
             fit the graph or the layer, or is on another device.
 
     Source: Veličković et al., ICLR 2018, section 2.1.
+
+    >>> graph = GraphData.from_edges([0, 1], [1, 2], x=torch.eye(3)).with_self_loops()
+    >>> layer = EdgeGATLayer(in_features=3, out_features=4, num_heads=2)
+    >>> out, alpha = layer(graph, graph.x, return_attention=True)
+    >>> out.shape, alpha.shape
+    (torch.Size([3, 8]), torch.Size([5, 2]))
     """
 
     def __init__(
@@ -181,6 +187,10 @@ class DenseGATLayer(GATLayer):
     """Graph attention with an N×N mask: every pair is scored, non-edges are masked.
 
     Memory and time grow with $N^2$. Arguments and shapes: see `GATLayer`.
+
+    >>> graph = GraphData.from_edges([0, 1], [1, 2], x=torch.eye(3))
+    >>> DenseGATLayer(3, 4)(graph, graph.x)[0]  # no edge into node 0: the bias alone
+    tensor([0., 0., 0., 0.], grad_fn=...)
     """
 
     def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -206,6 +216,12 @@ class EdgeGATLayer(GATLayer):
     r"""Graph attention on the edge list, in plain PyTorch, on any device.
 
     Memory and time grow with $|E|$. Arguments and shapes: see `GATLayer`.
+
+    >>> graph = GraphData.from_edges([0, 1], [1, 2], x=torch.eye(3))
+    >>> dense, edges = DenseGATLayer(3, 4), EdgeGATLayer(3, 4)
+    >>> _ = edges.load_state_dict(dense.state_dict())
+    >>> torch.allclose(dense(graph, graph.x), edges(graph, graph.x))
+    True
     """
 
     def scores(self, graph: GraphData, z: Tensor) -> Tensor:
@@ -232,6 +248,10 @@ class UniformGATLayer(EdgeGATLayer):
     them and no gradient is asked for. Arguments and shapes: see `GATLayer`.
 
     Source: "Const-GAT" in Veličković et al., ICLR 2018, section 3.4.
+
+    >>> graph = GraphData.from_edges([0, 1], [2, 2], x=torch.eye(3))
+    >>> UniformGATLayer(3, 4)(graph, graph.x, return_attention=True)[1].flatten()
+    tensor([0.5000, 0.5000])
     """
 
     def __init__(self, *args, **options) -> None:

@@ -19,6 +19,11 @@ def check_input(graph: GraphData, x: Tensor, weight: Tensor) -> None:
             numbers as the parameters.
         ValueError: `x` is missing, has another shape, or is elsewhere than the graph
             or the parameters.
+
+    >>> graph, layer = GraphData.from_edges([0], [1]), EdgeGATLayer(3, 4)
+    >>> layers.check_input(graph, torch.ones(2, 5), layer.weight)
+    Traceback (most recent call last):
+    ValueError: x must be [2, 3] (nodes of the graph, in_features of the layer), ...
     """
     if not isinstance(graph, GraphData):
         raise TypeError(f"call layer(graph, x): {type(graph).__name__} is no GraphData")

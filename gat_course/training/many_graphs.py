@@ -47,6 +47,11 @@ def evaluate_graphs(
         ValueError: there is no graph, one lacks features or labels, the model returns
             no logit for each label or is on another device, or micro-F1 has no value.
             The message says what to do.
+
+    >>> tissues = synthetic_tissues(num_graphs=(2, 1, 1), num_nodes=20)
+    >>> model = InductiveGAT(tissues.num_features, tissues.num_labels, hidden=4)
+    >>> 0 <= evaluate_graphs(model, tissues.test).f1 <= 1
+    True
     """
     if isinstance(graphs, GraphData | Tissues):
         raise TypeError(
@@ -155,6 +160,11 @@ def fit_graphs(
             With `patience`, `model` then holds the best parameters so far.
 
     Source: Veličković et al., ICLR 2018, section 3.3.
+
+    >>> tissues = synthetic_tissues(num_graphs=(2, 1, 1), num_nodes=20)
+    >>> model = InductiveGAT(tissues.num_features, tissues.num_labels, hidden=4)
+    >>> len(fit_graphs(model, tissues, max_epochs=2, progress=False).val_f1)
+    2
     """
     if not isinstance(tissues, Tissues):
         raise TypeError(

@@ -44,6 +44,9 @@ def label_counts(logits: Tensor, labels: Tensor) -> Tensor:
 
     Raises:
         ValueError: the shapes differ, a logit is NaN, or a label is not 0 or 1.
+
+    >>> label_counts(torch.tensor([[1.0, 2.0, -1.0]]), torch.tensor([[1.0, 0.0, 1.0]]))
+    tensor([1, 1, 1])
     """
     if logits.shape != labels.shape:
         raise ValueError(
@@ -70,6 +73,9 @@ def micro_f1(counts: Tensor) -> float:
 
     Raises:
         ValueError: all three are zero; then the score has no value.
+
+    >>> micro_f1(torch.tensor([1, 1, 1]))
+    0.5
     """
     tp, fp, fn = counts.tolist()
     if tp + fp + fn == 0:

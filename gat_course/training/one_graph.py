@@ -35,6 +35,11 @@ def evaluate(
         ValueError: features or labels are missing, `mask` selects no node or is no
             mask, the model returns no logits `[N, C]` or none for some label, or it is
             on another device than the graph. The message says what to do.
+
+    >>> graph = synthetic_citation("cora").with_self_loops()
+    >>> model = GAT(graph.num_features, graph.num_classes)
+    >>> 0 <= evaluate(model, graph, graph.test_mask).accuracy <= 100
+    True
     """
     mask = require_labels(graph, mask, "mask")
     logits = _logits(model, graph)
@@ -91,6 +96,11 @@ def fit(
             epoch. With `patience`, `model` then holds the best parameters so far.
 
     Source: Veličković et al., ICLR 2018, section 3.3, and its published code.
+
+    >>> graph = synthetic_citation("cora").with_self_loops()
+    >>> model = GAT(graph.num_features, graph.num_classes)
+    >>> fit(model, graph, max_epochs=3, progress=False).epochs
+    3
     """
     if not isinstance(graph, GraphData):
         raise TypeError(

@@ -69,6 +69,12 @@ def run_seeds(
             with how many threads and on which device the others were made.
         FloatingPointError: a run diverged; the finished runs are in `path`, and in
             the error's attribute `finished`.
+
+    >>> graph = synthetic_citation("cora").with_self_loops()
+    >>> make = lambda: GAT(graph.num_features, graph.num_classes)
+    >>> runs = run_seeds(make, graph, range(2), max_epochs=3, progress=False)
+    >>> [run.seed for run in runs], len(runs.test_accuracies)
+    ([0, 1], 2)
     """
     seeds, task = distinct(seeds), task_of(graph, fit_options)
     task.require_scores()
@@ -130,6 +136,13 @@ def compare(
         ValueError: as `run_seeds`, or an experiment lacks its model or graph.
         FloatingPointError: a run diverged; the error's attribute `finished` holds
             what is returned otherwise.
+
+    >>> graph = synthetic_citation("cora").with_self_loops()
+    >>> sizes = graph.num_features, graph.num_classes
+    >>> plans = {make.__name__: lambda make=make: make(*sizes) for make in (GCN, MLP)}
+    >>> plans = {n: {"make_model": make, "graph": graph} for n, make in plans.items()}
+    >>> list(compare(plans, [0], max_epochs=2, progress=False))
+    ['GCN', 'MLP']
     """
     seeds = distinct(seeds)
     jobs = []
