@@ -2,7 +2,6 @@
 # when the package is imported, and by editors and type checkers.
 
 from . import attention as attention
-from . import bench as bench
 from . import checks as checks
 from . import datasets as datasets
 from . import dgl_compat as dgl_compat
@@ -27,6 +26,7 @@ from .datasets import DatasetUnavailable as DatasetUnavailable
 from .datasets import load as load
 from .dgl_layers import DGLGATLayer as DGLGATLayer
 from .dgl_layers import UDFGATLayer as UDFGATLayer
+from .experiments import bench as bench
 from .fused import FusedGATLayer as FusedGATLayer
 from .graph import GraphData as GraphData
 from .inductive import evaluate_graphs as evaluate_graphs
