@@ -1,17 +1,13 @@
-"""`gat-course bench`: the course's layers beside DGL's and PyG's (chapter 9 reads it).
-
-Every contender lives in a process of its own, so that no library's threads or memory
-meet another's. All take turns: a round asks each of them for one step, and what is
-reported is the median over the rounds. Peak memory is that of the process, above what
-it held before the step, whoever took it.
-"""
+"""`gat-course bench`: the course's layers beside DGL's and PyG's (chapter 9)."""
 
 import importlib.metadata
 import importlib.util
 import json
 import os
 import platform
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +16,7 @@ import torch
 from gat_course import __version__, datasets, files
 from gat_course.experiments.contenders import (
     NAMES,
+    PACKAGES,
     citation_step,
     installed,
     layer_step,
@@ -43,24 +40,27 @@ def plan(quick: bool) -> list[tuple[str, Callable, dict, list[str], int]]:
         name: datasets.load(name, fallback="synthetic").name
         for name in ("cora", "citeseer")
     }
-    rows = []
-    for name in titles:
-        title = f"{titles[name]}, training step"
-        who = [contender for contender in NAMES if contender != "dense"]
-        rows.append((title, citation_step, {"name": name}, who, rounds))
-    if not quick:
-        who = ["course", "dense"]
-        rows.append((f"{titles['cora']}, N×N", citation_step, {"name": "cora"}, who, 3))
-    scale = 4 if quick else 1
-    title = "PPI-sized, training step" + (f", a {scale}th of it" if quick else "")
-    rows.append((title, ppi_sized_step, {"scale": scale}, plain, 3 if quick else 5))
+    everyone = [name for name in NAMES if name != "dense"]
+    rows = [
+        (f"{title}, training step", citation_step, {"name": name}, everyone, rounds)
+        for name, title in titles.items()
+    ]
+    title = "PPI-sized, training step"
+    if quick:
+        rows.append((f"{title}, a 4th of it", ppi_sized_step, {"scale": 4}, plain, 3))
+    else:
+        pairs = ["course", "dense"]
+        rows += [
+            (f"{titles['cora']}, N×N", citation_step, {"name": "cora"}, pairs, 3),
+            (title, ppi_sized_step, {"scale": 1}, plain, 5),
+        ]
     for edges in (10_000, 100_000) if quick else EDGES:
         title, size = f"one layer, {edges:,} edges", {"num_edges": edges}
         who = plain if edges <= 10**6 else [c for c in plain if c != "edges"]
         rows.append((title, layer_step, size, who, rounds if edges < 10**6 else 3))
     for heads in () if quick else (1, 2, 4, 16):
-        size = {"num_edges": 10**6, "num_heads": heads}
         title = f"one layer, 1,000,000 edges, K = {heads}"
+        size = {"num_edges": 10**6, "num_heads": heads}
         rows.append((title, layer_step, size, plain, 3))
     return rows
 
@@ -68,30 +68,23 @@ def plan(quick: bool) -> list[tuple[str, Callable, dict, list[str], int]]:
 def machine(threads: int) -> dict[str, object]:
     """What the numbers depend on besides the code."""
     processor = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                processor = line.partition(":")[2].strip()
-                break
-    packages = {"gat_course": __version__, "python": platform.python_version()}
-    packages["torch"] = torch.__version__  # with its build, as "+cpu"
-    for package in ("dgl", "torch_geometric"):
+    with suppress(OSError, AttributeError):  # another system keeps no such file
+        about = Path("/proc/cpuinfo").read_text()
+        processor = re.search(r"^model name\s*:\s*(.*\S)", about, re.M).group(1)
+    versions = {"gat_course": __version__, "python": platform.python_version()}
+    versions["torch"] = torch.__version__  # with its build, as "+cpu"
+    for package in PACKAGES.values():
         if importlib.util.find_spec(package):
-            packages[package] = _version(package)
+            versions[package] = "?"
+            with suppress(importlib.metadata.PackageNotFoundError):
+                versions[package] = importlib.metadata.version(package)
     return {
         "processor": processor,
         "cores": os.cpu_count(),
         "threads": threads,
         "system": platform.platform(),
-        "versions": packages,
+        "versions": versions,
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # installed without pip
-        return "?"
 
 
 def main(quick: bool = False, output: str | os.PathLike | None = None) -> int:
@@ -110,13 +103,12 @@ def main(quick: bool = False, output: str | os.PathLike | None = None) -> int:
     record = {"quick": quick, "machine": machine(threads), "measured": []}
     growing = output.with_name(f"{output.name}.partial")
     print(describe(record["machine"]))
-    absent = [name for name in NAMES if name not in installed(list(NAMES))]
+    absent = [NAMES[name] for name in NAMES if name not in installed(NAMES)]
     if absent:
         print(
-            "not installed, so left out: "
-            + ", ".join(NAMES[name] for name in absent)
-            + " (pip install 'gat-course[bench]' brings PyG; 'gat-course[dgl]' brings "
-            "DGL, up to Python 3.12)"
+            f"not installed, so left out: {', '.join(absent)} (pip install "
+            "'gat-course[bench]' brings PyG; 'gat-course[dgl]' brings DGL, up to "
+            "Python 3.12)"
         )
     for title, step, arguments, contenders, rounds in plan(quick):
         builders = {
@@ -152,11 +144,11 @@ def stored() -> dict:
 
 def describe(about: dict) -> str:
     """The machine in one paragraph."""
-    versions = "\n".join(f"{k} {v}" for k, v in about["versions"].items())
-    return (
-        f"{about['processor']}, {about['cores']} cores, {about['threads']} threads\n"
-        f"{about['system']}\n{versions}"
+    cores = f"{about['cores']} cores, {about['threads']} threads"
+    versions = (
+        f"{package} {version}" for package, version in about["versions"].items()
     )
+    return "\n".join([f"{about['processor']}, {cores}", about["system"], *versions])
 
 
 def table(entry: dict) -> str:

@@ -1,7 +1,8 @@
 """One step of each layer that `gat-course bench` measures, the course's and others'."""
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,13 @@ NAMES = {
     "pyg": "PyG",
     "pyg+": "PyG, every trick",
 }
+PACKAGES = {"dgl": "dgl", "pyg": "torch_geometric"}
+
+
+def installed(contenders: Iterable[str]) -> list[str]:
+    """Those contenders whose library is here."""
+    needs = {name: PACKAGES.get(name.rstrip("+"), "torch") for name in contenders}
+    return [name for name in needs if importlib.util.find_spec(needs[name])]
 
 
 class Stack(nn.Module):
@@ -35,7 +43,7 @@ class Stack(nn.Module):
     Args:
         layers: each is called as `layer(graph, x)`.
         contender: a key of `NAMES`.
-        drop: dropout on each layer's input, where the layer does not do it itself.
+        drop: dropout on each layer's input.
     """
 
     def __init__(
@@ -43,23 +51,19 @@ class Stack(nn.Module):
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
-        # The tricks: dropout by the course's function, on stored values alone.
+        # The course's layers drop by themselves.
+        self.drop = drop if contender.rstrip("+") in PACKAGES else 0.0
+        # A trick: dropout by the course's function, on stored values alone.
         self.dropout = dropout if contender.endswith("+") else F.dropout
-        outside = contender in ("pyg", "pyg+", "dgl+")
-        self.drop = drop if outside else 0.0
-        self.heads_apart = contender.startswith("dgl")  # its layers give [N, K, F']
 
     def forward(self, graph, x: Tensor) -> Tensor:
         for number, layer in enumerate(self.layers, 1):
-            last = number == len(self.layers)
             if self.drop:
                 x = self.dropout(x, self.drop, self.training)
-            x = layer(graph, x)
-            if self.heads_apart:
-                x = x.mean(1) if last else x.flatten(1)
-            if not last:
-                x = F.elu(x)
-        return x
+            x = layer(graph, x)  # DGL's give [N, K, F']
+            if number < len(self.layers):
+                x = F.elu(x.flatten(1))
+        return x.mean(1) if x.dim() == 3 else x
 
 
 def build_layer(
@@ -73,29 +77,22 @@ def build_layer(
 ) -> nn.Module:
     """One contender's layer, called as `layer(graph, x)`; see `GATLayer`.
 
-    Dropout on the input is left to the model where the library leaves it there.
+    Dropout on the input of a library's layer is left to the model.
     """
-    library, cheap = contender.rstrip("+"), contender.endswith("+")
+    library, size = contender.rstrip("+"), (features, width, heads)
     if library == "dgl":
-        return dgl_compat.import_dgl().nn.GATConv(
-            features,
-            width,
-            heads,
-            feat_drop=0.0 if cheap else drop,
-            attn_drop=drop,
-            residual=residual,
-            allow_zero_in_degree=True,
-        )
+        options = {"attn_drop": drop, "allow_zero_in_degree": True}
+        conv = dgl_compat.import_dgl().nn.GATConv
+        return conv(*size, residual=residual, **options)
     if library == "pyg":
-        return _PyGConv(features, width, heads, merge == "concat", drop, residual)
+        return _PyGConv(*size, merge == "concat", dropout=drop, residual=residual)
     layer = {"edges": EdgeGATLayer, "dense": DenseGATLayer}.get(library, FusedGATLayer)
-    drops = {"feat_drop": drop, "attn_drop": drop}
-    return layer(features, width, heads, merge, residual=residual, **drops)
+    return layer(*size, merge, residual=residual, feat_drop=drop, attn_drop=drop)
 
 
 def build_model(
     contender: str, sizes: list[tuple[int, int, int]], drop: float, residual: bool
-) -> nn.Module:
+) -> Stack:
     """The network of one contender.
 
     Args:
@@ -105,15 +102,10 @@ def build_model(
         drop: dropout on inputs and attention.
         residual: residual connections on all layers but the first.
     """
+    merges = ["concat"] * (len(sizes) - 1) + ["mean"]
     layers = [
-        build_layer(
-            contender,
-            *size,
-            "mean" if number == len(sizes) else "concat",
-            drop,
-            residual and number > 1,
-        )
-        for number, size in enumerate(sizes, 1)
+        build_layer(contender, *size, merge, drop, residual and number > 0)
+        for number, (size, merge) in enumerate(zip(sizes, merges, strict=True))
     ]
     return Stack(layers, contender, drop)
 
@@ -121,12 +113,11 @@ def build_model(
 class _PyGConv(nn.Module):
     """PyG's layer with the order of arguments of the others."""
 
-    def __init__(self, features, width, heads, concat, drop, residual) -> None:
+    def __init__(self, *size, **options) -> None:
         super().__init__()
         from torch_geometric.nn import GATConv
 
-        options = {"residual": residual, "add_self_loops": False}
-        self.conv = GATConv(features, width, heads, concat, dropout=drop, **options)
+        self.conv = GATConv(*size, add_self_loops=False, **options)
 
     def forward(self, graph, x: Tensor) -> Tensor:
         return self.conv(x, graph)
@@ -134,12 +125,11 @@ class _PyGConv(nn.Module):
 
 def _native(contender: str, graph: GraphData, x: Tensor):
     """Graph and features in the form in which a library takes them."""
-    library, cheap = contender.rstrip("+"), contender.endswith("+")
-    if library in ("dgl", "pyg") and not cheap and x.layout != torch.strided:
-        x = x.to_dense()
-    if library == "dgl":
+    if contender in PACKAGES and x.layout != torch.strided:
+        x = x.to_dense()  # without the tricks
+    if contender.startswith("dgl"):
         return graph.dgl(), x
-    if library == "pyg":
+    if contender.startswith("pyg"):
         return torch.stack([graph.src, graph.dst]), x
     return graph, x
 
@@ -148,7 +138,7 @@ def _training_step(
     contender: str, model: nn.Module, graph: GraphData, loss: Callable
 ) -> Callable[[], object]:
     native, x = _native(contender, graph, graph.x)
-    fused = contender not in ("dgl", "pyg")  # as their examples call Adam: without
+    fused = contender not in PACKAGES  # as their examples call Adam: without
     optimizer = torch.optim.Adam(
         model.parameters(), lr=0.005, weight_decay=5e-4, fused=fused
     )
@@ -176,12 +166,11 @@ def citation_step(contender: str, name: str) -> Callable[[], object]:
     torch.manual_seed(0)
     model = build_model(contender, sizes, 0.6, False)
     labels = graph.y[graph.train_mask]
-    return _training_step(
-        contender,
-        model,
-        graph,
-        lambda logits: F.cross_entropy(logits[graph.train_mask], labels),
-    )
+
+    def loss(logits: Tensor) -> Tensor:
+        return F.cross_entropy(logits[graph.train_mask], labels)
+
+    return _training_step(contender, model, graph, loss)
 
 
 def ppi_sized_step(contender: str, scale: int = 1) -> Callable[[], object]:
@@ -194,27 +183,22 @@ def ppi_sized_step(contender: str, scale: int = 1) -> Callable[[], object]:
         contender: a key of `NAMES`.
         scale: divide nodes, edges and widths by it.
     """
-    generator = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
     nodes, edges, width = 4744 // scale, 137_000 // scale, 256 // scale
     half = nodes // 2  # two graphs in one, without an edge between them
-    ends = torch.randint(0, half, (2, edges - nodes), generator=generator)
-    ends = ends + half * torch.randint(0, 2, (edges - nodes,), generator=generator)
-    loops = torch.arange(nodes)
+    ends = torch.randint(0, half, (2, edges - nodes))
+    ends = ends + half * torch.randint(0, 2, (edges - nodes,))
+    loops = torch.arange(nodes).expand(2, -1)
     graph = GraphData.from_edges(
-        *torch.cat([ends, loops.expand(2, -1)], dim=1),
-        x=torch.randn(nodes, 50, generator=generator),
-        y=torch.randint(0, 2, (nodes, 121), generator=generator).float(),
+        *torch.cat([ends, loops], dim=1),
+        x=torch.randn(nodes, 50),
+        y=torch.randint(0, 2, (nodes, 121)).float(),
         name="two graphs of PPI's size",
     )
     sizes = [(50, width, 4), (4 * width, width, 4), (4 * width, 121, 6)]
-    torch.manual_seed(0)
     model = build_model(contender, sizes, 0.0, True)
-    return _training_step(
-        contender,
-        model,
-        graph,
-        lambda logits: F.binary_cross_entropy_with_logits(logits, graph.y),
-    )
+    loss = partial(F.binary_cross_entropy_with_logits, target=graph.y)
+    return _training_step(contender, model, graph, loss)
 
 
 def layer_step(
@@ -227,12 +211,10 @@ def layer_step(
         num_edges: of a random graph with a tenth as many nodes.
         num_heads: $K$.
     """
-    generator = torch.Generator().manual_seed(0)
-    nodes = max(num_edges // 10, 1)
-    ends = torch.randint(0, nodes, (2, num_edges), generator=generator)
-    x = torch.randn(nodes, 64, generator=generator)
-    graph = GraphData.from_edges(*ends, x=x, name="random")
     torch.manual_seed(0)
+    nodes = max(num_edges // 10, 1)
+    ends = torch.randint(0, nodes, (2, num_edges))
+    graph = GraphData.from_edges(*ends, x=torch.randn(nodes, 64), name="random")
     layer = build_layer(contender, 64, 8, num_heads)
     native, x = _native(contender, graph, graph.x)
 
@@ -241,14 +223,3 @@ def layer_step(
         layer(native, x).sum().backward()
 
     return step
-
-
-def installed(contenders: Sequence[str]) -> list[str]:
-    """Those contenders whose library is here."""
-    package = {"dgl": "dgl", "pyg": "torch_geometric"}
-    return [
-        name
-        for name in contenders
-        if (need := package.get(name.rstrip("+"))) is None
-        or importlib.util.find_spec(need)
-    ]

@@ -3,65 +3,27 @@
 import ctypes
 import gc
 import multiprocessing
+import re
 import signal
 import statistics
-import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import torch
 
+from gat_course import measure
 from gat_course.experiments.contenders import NAMES
-
-
-def _serve(line, build: Callable[[], Callable], threads: int) -> None:
-    """Build a step and run it as often as asked."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
-    torch.set_num_threads(threads)
-    step = build()
-    step()  # builds what is cached
-    line.send("ready")
-    with suppress(EOFError):  # until the parent closes the line
-        while order := line.recv():
-            if order == "time":
-                step()
-                start = time.perf_counter()
-                step()
-                line.send(time.perf_counter() - start)
-            else:
-                line.send(_peak_of_process(step))
-
-
-def _peak_of_process(step: Callable[[], object]) -> int | None:
-    """Bytes that the process grows by while `step` runs; None where none can tell."""
-
-    def read(key: str) -> int:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        (line,) = (line for line in lines if line.startswith(key))
-        return 1024 * int(line.split()[1])
-
-    try:
-        gc.collect()
-        ctypes.CDLL(None).malloc_trim(0)  # hand back what is free
-        # The peak starts again at what is held now.
-        Path("/proc/self/clear_refs").write_text("5")
-        before, _ = read("VmRSS"), read("VmHWM")
-    except (
-        OSError,
-        AttributeError,
-        TypeError,
-        ValueError,
-    ):  # not, or not all, of Linux
-        return None
-    step()
-    return read("VmHWM") - before
 
 
 def measure_in_turns(
     builders: dict[str, Callable], repeats: int, threads: int
 ) -> dict[str, dict]:
     """Median time and peak memory of each contender's step.
+
+    Every contender lives in a process of its own, so that no library's threads or
+    memory meet another's. Peak memory is that of the process, above what it held before
+    the step, whoever took it.
 
     Args:
         builders: by contender, a function that returns the step; picklable.
@@ -77,18 +39,20 @@ def measure_in_turns(
         RuntimeError: a contender's process ended, or gave no answer for ten minutes.
     """
     context = multiprocessing.get_context("spawn")
-    processes, lines = [], {}
-    try:
+    lines = {}
+    with ExitStack() as ending:
         for name, build in builders.items():
-            lines[name], theirs = context.Pipe()
+            ours, theirs = context.Pipe()
+            lines[name] = ending.enter_context(ours)
             process = context.Process(
                 target=_serve, args=(theirs, build, threads), daemon=True
             )
             process.start()
+            ending.callback(process.join)
+            ending.callback(process.kill)
             theirs.close()
-            processes.append(process)
-            _answer(name, lines[name], "before its first step")
-        times = {name: [] for name in builders}
+            _ask(name, ours, "start")
+        times = {name: [] for name in lines}
         for _ in range(repeats):
             for name, line in lines.items():
                 times[name].append(_ask(name, line, "time"))
@@ -101,24 +65,51 @@ def measure_in_turns(
             }
             for name, line in lines.items()
         }
-    finally:
-        for line in lines.values():
-            line.close()
-        for process in processes:
-            process.kill()
-            process.join()
 
 
 def _ask(name: str, line, order: str):
-    with suppress(OSError):  # an end that has closed speaks in the answer
-        line.send(order)
-    return _answer(name, line, "in mid-step, perhaps for want of memory")
-
-
-def _answer(name: str, line, when: str):
+    """Send one of the orders that `_serve` knows and wait for its answer."""
     try:
+        line.send(order)
         if line.poll(600):
             return line.recv()
     except (EOFError, OSError):
+        when = "in mid-step, perhaps for want of memory"
+        when = "before its first step" if order == "start" else when
         raise RuntimeError(f"{NAMES[name]} ended {when}") from None
     raise RuntimeError(f"{NAMES[name]} gave no answer for ten minutes")
+
+
+def _serve(line, build: Callable[[], Callable], threads: int) -> None:
+    """Build a step and run it as often as asked."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
+    torch.set_num_threads(threads)
+    step = build()
+    step()  # builds what is cached
+    answers = {
+        "start": lambda: None,
+        "time": lambda: measure.seconds({"step": step}, 1)["step"],
+        "memory": lambda: _peak_of_process(step),
+    }
+    with suppress(EOFError):  # until the parent closes the line
+        while True:
+            line.send(answers[line.recv()]())
+
+
+def _peak_of_process(step: Callable[[], object]) -> int | None:
+    """Bytes that the process grows by while `step` runs; None where none can tell."""
+
+    def read(key: str) -> int:
+        status = Path("/proc/self/status").read_text()
+        return 1024 * int(re.search(rf"{key}:\s*(\d+) kB", status)[1])
+
+    try:
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # hand back what is free
+        # The peak starts again at what is held now.
+        Path("/proc/self/clear_refs").write_text("5")
+        before, _ = read("VmRSS"), read("VmHWM")
+    except (OSError, AttributeError, TypeError):  # not, or not all, of Linux
+        return None
+    step()
+    return read("VmHWM") - before
