@@ -1,9 +1,7 @@
-r"""Graph attention in chunks of edges, the fastest layer here (chapter 9 builds it).
+"""Graph attention in chunks of edges, the fastest layer here (chapter 9 builds it).
 
-Equations (2) to (4) for some ten thousand edges at a time. The weights of a chunk are
-used and forgotten; the backward pass makes them again from two numbers per node and
-head, the largest score and the sum of the exponentials. Fused attention does the same
-for sequences (Dao et al., NeurIPS 2022).
+The weights of a chunk are used and forgotten; the backward pass makes them again, as
+fused attention does for sequences (Dao et al., NeurIPS 2022).
 """
 
 from collections.abc import Iterable
@@ -17,8 +15,6 @@ from gat_course import formulas, sparse
 from gat_course.dropout import hashed_mask
 from gat_course.graph import EdgeOrder, GraphData
 from gat_course.layers import EdgeGATLayer
-
-leaky_relu_backward = torch.ops.aten.leaky_relu_backward
 
 # Numbers (edges × heads) in a chunk: few for a CPU's caches, many for a GPU's cores.
 CHUNK = {"cpu": 2**17, "cuda": 2**25}
@@ -65,13 +61,13 @@ def chunks(order: EdgeOrder, num_heads: int) -> Iterable[Chunk]:
         )
     limit = max(CHUNK[order.starts.device.type] // num_heads, 1)
     cuts = [cut for cut in order.cuts(limit) if cut[2] < cut[3]]
+    found = (_chunk(order, num_heads, *cut) for cut in cuts)
     if len(cuts) > 1:
-        return (_chunk(order, num_heads, *cut) for cut in cuts)
-    if ("chunk", num_heads) not in order.cache:
-        order.cache["chunk", num_heads] = [
-            _chunk(order, num_heads, *cut) for cut in cuts
-        ]
-    return order.cache["chunk", num_heads]
+        return found
+    key = "chunk", num_heads
+    if key not in order.cache:
+        order.cache[key] = list(found)
+    return order.cache[key]
 
 
 def _chunk(
@@ -101,6 +97,7 @@ def matrix(chunk: Chunk, values: Tensor, columns: Tensor, width: int) -> Tensor:
     )
 
 
+# A product takes less time than `torch.segment_reduce`, most so on several threads.
 def row_sums(chunk: Chunk, values: Tensor) -> Tensor:
     """Sum over the entries of each node and head, `[K·n]`."""
     ones = values.new_ones(len(values), 1)
@@ -193,15 +190,7 @@ def attend_in_chunks(
 
 
 def gradients_in_chunks(
-    graph: GraphData,
-    z: Tensor,
-    s_dst: Tensor,
-    s_src: Tensor,
-    negative_slope: float,
-    p: float,
-    seed: int,
-    kept: tuple[Tensor, Tensor, Tensor],
-    grad: Tensor,
+    given: tuple, kept: tuple[Tensor, Tensor, Tensor], grad: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     r"""The gradient of `attend_in_chunks`, in the order of the sources.
 
@@ -212,13 +201,14 @@ def gradients_in_chunks(
     =\alpha_{ij}\,(d_{ij}\,g_i^\top z_j - g_i^\top o_i)$$
 
     Args:
-        graph: and the following six: as `attend_in_chunks` got them.
+        given: the seven arguments of `attend_in_chunks`.
         kept: what it returned.
         grad: $g$, `[N, K, F']`.
 
     Returns:
         Gradients of `z`, `s_dst` and `s_src`.
     """
+    graph, z, s_dst, s_src, negative_slope, p, seed = given
     out, largest, total = kept
     heads, width = z.shape[1:]
     rows = grad.contiguous().view(-1, width)  # [N * K, F']
@@ -241,7 +231,7 @@ def gradients_in_chunks(
         grad_e = products(weights, own, rows) * mask
         grad_e -= mean.index_select(0, dst)
         grad_e *= alpha
-        grad_e = leaky_relu_backward(grad_e, pairs, negative_slope, False)
+        grad_e *= F.threshold(pairs.sign_(), 0, negative_slope)  # 1 or slope
         grad_src[nodes] = by_node(row_sums(chunk, grad_e), heads)
         grad_dst.view(-1).index_add_(0, dst, grad_e)
     return grad_z, grad_dst, grad_src
@@ -287,7 +277,7 @@ class _Attention(torch.autograd.Function):
             if torch.is_grad_enabled():  # this gradient is to be differentiated again
                 gradients = _gradients_on_edges(given, grad)
             else:
-                gradients = gradients_in_chunks(*given, kept, grad)
+                gradients = gradients_in_chunks(given, kept, grad)
         return *gradients, None, None, None, None
 
 
@@ -329,17 +319,12 @@ class FusedGATLayer(EdgeGATLayer):
             vectors = torch.stack([self.att_dst, self.att_src], dim=-1)  # [K, F', 2]
             table = vectors.unsqueeze(-1) * own[:, None, None]  # [K, F', 2, K]
             scores = z.flatten(1) @ table.flatten(0, 1).flatten(1)  # [N, 2 K]
-            s_dst, s_src = scores.chunk(2, dim=1)
-            p = self.attn_drop if self.training else 0.0
+            s_dst, s_src = (half.contiguous() for half in scores.chunk(2, dim=1))
             # Sparse products are several times slower unless rows fill vectors of 8.
             spare = -self.out_features % 8
-            heads = _Attention.apply(
-                F.pad(z, (0, spare)) if spare else z.contiguous(),
-                s_dst.contiguous(),
-                s_src.contiguous(),
-                graph,
-                self.negative_slope,
-                p,
-                int(torch.randint(2**31, (), device="cpu")) if p else 0,
-            )
+            z = F.pad(z, (0, spare)) if spare else z.contiguous()
+            p = self.attn_drop if self.training else 0.0
+            seed = int(torch.randint(2**31, (), device="cpu")) if p else 0
+            options = self.negative_slope, p, seed
+            heads = _Attention.apply(z, s_dst, s_src, graph, *options)
             return heads[..., : self.out_features] if spare else heads
