@@ -2,7 +2,6 @@
 # when the package is imported, and by editors and type checkers.
 
 from . import attention as attention
-from . import bench as bench
 from . import checks as checks
 from . import datasets as datasets
 from . import dgl_compat as dgl_compat
@@ -22,6 +21,7 @@ from . import training as training
 from .datasets import DatasetUnavailable as DatasetUnavailable
 from .datasets import load as load
 from .exchange import number_nodes as number_nodes
+from .experiments import bench as bench
 from .experiments import published as published
 from .experiments import reproduce as reproduce
 from .graph import GraphData as GraphData

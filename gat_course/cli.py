@@ -52,7 +52,7 @@ def _reproduce(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from gat_course import bench
+    from gat_course.experiments import bench
 
     return bench.main(quick=args.quick, output=args.output)
 

@@ -1,5 +1,6 @@
 """Time and peak memory of a call, side by side with others (chapters 2, 3, 4 and 9)."""
 
+import json
 import math
 import os
 import statistics
@@ -9,6 +10,9 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from operator import itemgetter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -32,6 +36,10 @@ def seconds(
 
     Raises:
         ValueError: `repeats` is below 1.
+
+    >>> x = torch.ones(10)
+    >>> list(measure.seconds({"sum": x.sum, "mean": x.mean}, repeats=3))
+    ['sum', 'mean']
     """
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}")
@@ -62,8 +70,8 @@ def peak_memory(
 
     On a CPU each allocation of PyTorch in this thread is recorded by its profiler.
     Memory that a library takes without PyTorch is not seen, and recording costs memory
-    itself: keep a call below some 100,000 operations. How the profiler is asked may
-    change with any release of PyTorch; where it no longer answers rightly, memory is
+    itself: keep a call below some 100,000 operations. The record's form may change with
+    any release of PyTorch; where it no longer counts a known case rightly, memory is
     not measured. On a GPU it is PyTorch's own count, from which older tensors that the
     call frees are missing.
 
@@ -78,15 +86,17 @@ def peak_memory(
         ValueError: another kind of device.
         RuntimeError: a profiler is running already, such as that of another
             `peak_memory` around this one.
+
+    >>> measure.peak_memory(lambda: torch.ones(1000))
+    4000
     """
     kind = torch.device(device).type
     if kind == "cuda":
         torch.cuda.synchronize(device)
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
-        result = call()
+        call()
         torch.cuda.synchronize(device)
-        del result
         return torch.cuda.max_memory_allocated(device) - before
     if kind != "cpu":
         raise ValueError(f"memory is measured on a cpu or cuda device, not on {device}")
@@ -105,15 +115,13 @@ def peak_memory(
 
 
 def _profiler_is_running() -> bool:
-    try:
-        return torch._C._autograd._profiler_enabled()
-    except AttributeError:  # a name of PyTorch's own; then the profiler itself objects
-        return False
+    # No public name tells, and a second profiler would quietly spoil the first.
+    return getattr(torch._C._autograd, "_profiler_enabled", lambda: False)()
 
 
 @cache
 def _allocations_are_seen() -> bool:
-    """Whether the profiler, whose names used here are private, counts a known case."""
+    """Whether the profiler's trace, as it is read here, counts a known case."""
     try:
         return _recorded_peak(lambda: torch.ones(1000, device="cpu").double()) == 12_000
     except Exception:  # whatever another release answers with
@@ -125,41 +133,45 @@ def _recorded_peak(call: Callable[[], object]) -> int:
     with quiet():
         recorder.start()
     try:
-        result = call()
-        del result
+        call()
     finally:
         with quiet():
             recorder.stop()
-    return _peak(recorder.profiler.kineto_results.experimental_event_tree())
+    with TemporaryDirectory() as folder, quiet():
+        trace = Path(folder, "trace.json")
+        recorder.export_chrome_trace(str(trace))
+        return _peak(json.loads(trace.read_text(encoding="utf-8"))["traceEvents"])
 
 
-def _peak(roots: list) -> int:
-    """Highest sum of the allocations in a profiler's event tree, older ones ignored."""
-    changes = []
-    todo = list(roots)
-    while todo:
-        event = todo.pop()
-        todo += event.children
-        kind, extra = event.typed
-        if kind.name == "Allocation" and extra.device.type == "cpu":
-            changes.append((event.start_time_ns, len(changes), extra))
+def _peak(events: list[dict]) -> int:
+    """Highest sum of the allocations in a profiler's trace, older ones ignored."""
+    changes = [
+        (event["ts"], event["args"]["Addr"], event["args"]["Bytes"])
+        for event in events
+        if event.get("name") == "[memory]" and event["args"]["Device Type"] == 0  # CPU
+    ]
     held = largest = 0
     ours = set()
-    for _, _, change in sorted(changes):
-        if change.alloc_size > 0:
-            ours.add(change.ptr)
-        elif change.ptr in ours:
-            ours.discard(change.ptr)
+    for _, address, size in sorted(changes, key=itemgetter(0)):
+        if size > 0:
+            ours.add(address)
+        elif address in ours:
+            ours.discard(address)
         else:
             continue  # a tensor from before the call
-        held += change.alloc_size
+        held += size
         largest = max(largest, held)
     return largest
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what the profiler writes about itself off the reader's screen."""
+    """Keep what the profiler writes about itself off the reader's screen.
+
+    >>> import os
+    >>> with measure.quiet():
+    ...     _ = os.write(2, b"not shown")
+    """
     if sys.stderr is not None:
         sys.stderr.flush()
     kept = os.dup(2)

@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from gat_course import GraphData, bench
+from gat_course.experiments import contenders, turns
 
 SIZES = [(20, 8, 8), (64, 7, 1)]
 
 
-@pytest.fixture(params=list(bench.NAMES))
+@pytest.fixture(params=list(contenders.NAMES))
 def contender(request):
-    if request.param not in bench.installed([request.param]):
+    if request.param not in contenders.installed([request.param]):
         pytest.skip(f"{request.param} is not installed")
     return request.param
 
@@ -35,7 +36,7 @@ def small_graph():
 
 def test_all_contenders_train_the_same_network(contender):
     torch.manual_seed(0)
-    model = bench.build_model(contender, SIZES, 0.1, False)
+    model = contenders.build_model(contender, SIZES, 0.1, False)
     count = sum(p.numel() for p in model.parameters())
     assert count == 20 * 64 + 3 * 64 + 64 * 7 + 3 * 7
     graph, losses = small_graph(), []
@@ -48,37 +49,40 @@ def test_all_contenders_train_the_same_network(contender):
         losses.append(value.item())
         return value
 
-    step = bench._training_step(contender, model, graph, loss)
+    step = contenders._training_step(contender, model, graph, loss)
     for _ in range(150):
         step()
     assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
 
 
 def test_the_steps_of_the_table_run(contender, monkeypatch):
-    monkeypatch.setattr(bench.datasets, "load", lambda *a, **k: small_graph())
-    bench.citation_step(contender, "cora")()
-    bench.ppi_sized_step(contender, scale=32)()
-    bench.layer_step(contender, 100, num_heads=2)()
+    monkeypatch.setattr(contenders.datasets, "load", lambda *a, **k: small_graph())
+    contenders.citation_step(contender, "cora")()
+    contenders.ppi_sized_step(contender, scale=32)()
+    contenders.layer_step(contender, 100, num_heads=2)()
 
 
 def test_course_and_dgl_compute_the_same(dgl):
     ours, theirs = (
-        bench.build_model(name, SIZES, 0.0, False).eval() for name in ("course", "dgl")
+        contenders.build_model(name, SIZES, 0.0, False).eval()
+        for name in ("course", "dgl")
     )
     for mine, other in zip(ours.layers, theirs.layers, strict=True):
         other.fc.weight.data = mine.weight.data.t()
         other.attn_l.data = mine.att_src.data.unsqueeze(0)
         other.attn_r.data = mine.att_dst.data.unsqueeze(0)
     graph = small_graph()
-    expected = theirs(*bench._native("dgl", graph, graph.x))
+    expected = theirs(*contenders._native("dgl", graph, graph.x))
     torch.testing.assert_close(ours(graph, graph.x), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_course_and_tricks_see_what_the_loss_looks_at(contender, monkeypatch):
     seen = []
-    monkeypatch.setattr(bench.datasets, "load", lambda *a, **k: small_graph())
-    monkeypatch.setattr(bench, "_training_step", lambda *args: seen.append(args[2]))
-    bench.citation_step(contender, "cora")
+    monkeypatch.setattr(contenders.datasets, "load", lambda *a, **k: small_graph())
+    monkeypatch.setattr(
+        contenders, "_training_step", lambda *args: seen.append(args[2])
+    )
+    contenders.citation_step(contender, "cora")
     sees_less = contender in ("course", "dgl+", "pyg+")
     assert (seen[0].num_nodes < 50) == sees_less
 
@@ -86,14 +90,15 @@ def test_course_and_tricks_see_what_the_loss_looks_at(contender, monkeypatch):
 def test_course_and_pyg_compute_the_same():
     pytest.importorskip("torch_geometric")
     ours, theirs = (
-        bench.build_model(name, SIZES, 0.0, False).eval() for name in ("course", "pyg")
+        contenders.build_model(name, SIZES, 0.0, False).eval()
+        for name in ("course", "pyg")
     )
     for mine, other in zip(ours.layers, theirs.layers, strict=True):
         other.conv.lin.weight.data = mine.weight.data.t()
         other.conv.att_src.data = mine.att_src.data.unsqueeze(0)
         other.conv.att_dst.data = mine.att_dst.data.unsqueeze(0)
     graph = small_graph()
-    expected = theirs(*bench._native("pyg", graph, graph.x))
+    expected = theirs(*contenders._native("pyg", graph, graph.x))
     torch.testing.assert_close(ours(graph, graph.x), expected, atol=1e-5, rtol=1e-5)
 
 
@@ -108,7 +113,7 @@ def die():
 
 def test_memory_is_that_of_the_step_in_its_own_process():
     builders = {name: partial(allocate, size) for name, size in SIZES_IN_BYTES.items()}
-    found = bench.measure_in_turns(builders, 2, 1)
+    found = turns.measure_in_turns(builders, 2, 1)
     for name, size in SIZES_IN_BYTES.items():
         row = found[name]
         assert 0 < row["fastest"] <= row["seconds"] <= row["slowest"]
@@ -136,7 +141,7 @@ def die_later():
 @pytest.mark.parametrize(("how", "when"), [(die, "before"), (die_later, "in mid-step")])
 def test_a_contender_that_ends_is_named(how, when):
     with pytest.raises(RuntimeError, match=f"course, edge list ended {when}"):
-        bench.measure_in_turns({"course": partial(allocate, 8), "edges": how}, 1, 1)
+        turns.measure_in_turns({"course": partial(allocate, 8), "edges": how}, 1, 1)
     assert not multiprocessing.active_children()
 
 
@@ -156,9 +161,8 @@ def test_the_table_is_printed_and_stored_as_it_grows(monkeypatch, tmp_path, caps
     }
     assert record["machine"]["threads"] > 0
     printed = capsys.readouterr().out
-    assert (
-        bench.table(entry) in printed and bench.describe(record["machine"]) in printed
-    )
+    assert bench.table(entry).to_string() in printed
+    assert bench.describe(record["machine"]) in printed
 
 
 @pytest.mark.parametrize("build", ["+cpu", "+cu130", ""])
@@ -191,11 +195,11 @@ def test_where_the_system_does_not_tell_memory_the_rest_is_measured(
             raise FileNotFoundError(path)
         return status
 
-    monkeypatch.setattr(bench.Path, "read_text", read)
-    assert bench._peak_of_process(allocate(8)) is None
+    monkeypatch.setattr(turns.Path, "read_text", read)
+    assert turns._peak_of_process(allocate(8)) is None
     found = {"seconds": 1.0, "fastest": 1.0, "slowest": 1.0, "bytes": None}
     entry = {"title": "t", "rounds": 1, "contenders": {"course": found}}
-    assert bench.table(entry).splitlines()[-1].endswith("?")
+    assert bench.table(entry)["MB"].to_list() == ["?"]
 
 
 def test_the_table_marks_times_whose_ranges_overlap():
@@ -205,8 +209,7 @@ def test_the_table_marks_times_whose_ranges_overlap():
 
     contenders = {"course": took(1, 3), "dgl": took(3, 5), "pyg": took(4, 6)}
     entry = {"title": "t", "rounds": 3, "contenders": contenders}
-    course, dgl, pyg = bench.table(entry).splitlines()[-3:]
-    assert "2.0~" in dgl and "~" not in course + pyg
+    assert bench.table(entry)["times"].to_list() == ["1.0", "2.0 ~", "2.5"]
 
 
 def allocate_for(contender, size):
@@ -218,9 +221,9 @@ def test_the_plan_covers_training_and_scaling(quick):
     titles = " ".join(row[0] for row in bench.plan(quick))
     for word in ("Cora", "Citeseer", "PPI", "edges"):
         assert word in titles
-    for _, _, _, contenders, rounds in bench.plan(quick):
-        assert contenders[0] == "course" and rounds >= 3
-        assert set(contenders) <= set(bench.NAMES)
+    for _, _, _, who, rounds in bench.plan(quick):
+        assert who[0] == "course" and rounds >= 3
+        assert set(who) <= set(contenders.NAMES)
 
 
 def test_the_stored_measurement_is_complete():

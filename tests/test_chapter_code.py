@@ -15,7 +15,7 @@ import gat_course
 from tools import book
 
 # Rooms that no chapter builds; the last two are flat modules of the third.
-BESIDE = {"checks", "plotting", "experiments", "bench", "reproduce"}
+BESIDE = {"checks", "plotting", "experiments"}
 
 
 class _Bare(ast.NodeTransformer):

@@ -219,3 +219,11 @@ def test_too_many_heads_for_the_indices_are_refused():
 def test_the_mask_refuses_other_integers():
     with pytest.raises(TypeError, match="must be int32, got torch.int64"):
         hashed_mask(torch.arange(3), 0.5, 0)
+
+
+def test_other_scores_are_refused_and_not_passed_over():
+    with pytest.raises(TypeError, match="Mine has scores of its own.* EdgeGATLayer"):
+
+        class Mine(FusedGATLayer):
+            def scores(self, graph, z):
+                return z.new_zeros(graph.num_edges, self.num_heads)

@@ -4,6 +4,7 @@ import math
 import os
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -71,7 +72,7 @@ def test_what_cannot_be_measured_is_refused(x):
 
 
 class OtherProfiler:
-    """A profiler of another release, which holds its results elsewhere."""
+    """A profiler of another release, which writes no trace."""
 
     def __init__(self, **options):
         pass
@@ -83,22 +84,27 @@ class OtherProfiler:
         pass
 
 
-@pytest.fixture(params=["no results", "no tree", "another tree", "nothing seen"])
+def another_trace(recorder, path):
+    Path(path).write_text('{"traceEvents": [{"name": "[memory]", "ts": 1}]}')
+
+
+@pytest.fixture(params=["no trace", "another trace", "another error", "nothing seen"])
 def another_pytorch(request, monkeypatch):
     """A PyTorch in which some name has gone, or means something else."""
 
-    def gone(roots):
+    def gone(events):
         raise AttributeError("'NoneType' object has no attribute 'alloc_size'")
 
-    if request.param == "no results":
+    if request.param == "no trace":
         monkeypatch.setattr(measure, "profile", OtherProfiler)
-    elif request.param == "no tree":
-        monkeypatch.setattr(OtherProfiler, "profiler", object(), raising=False)
-        monkeypatch.setattr(measure, "profile", OtherProfiler)
-    elif request.param == "another tree":
+    elif request.param == "another trace":
+        monkeypatch.setattr(
+            torch.profiler.profile, "export_chrome_trace", another_trace
+        )
+    elif request.param == "another error":
         monkeypatch.setattr(measure, "_peak", gone)
     else:
-        monkeypatch.setattr(measure, "_peak", lambda roots: 0)
+        monkeypatch.setattr(measure, "_peak", lambda events: 0)
     measure._allocations_are_seen.cache_clear()
     yield
     measure._allocations_are_seen.cache_clear()
@@ -137,6 +143,23 @@ def rows_at_a_time(z, att_dst, att_src, mask, chunk):
 def test_the_name_that_tells_of_a_running_profiler_may_go(x, monkeypatch):
     monkeypatch.delattr(torch._C._autograd, "_profiler_enabled")
     assert measure.peak_memory(lambda: x + x) == MATRIX
+
+
+def test_of_a_trace_the_cpus_allocations_count_in_the_order_of_time():
+    def change(time, address, size, device=0):
+        about = {"Addr": address, "Bytes": size, "Device Type": device}
+        return {"name": "[memory]", "ts": time, "args": about}
+
+    events = [
+        {"name": "aten::add", "ts": 0},
+        change(1, 10, 100),
+        change(2, 11, 1000, device=1),  # a GPU's
+        change(4, 12, 100),
+        change(3, 10, -100),
+        change(5, 13, -100),  # older than the trace
+        change(6, 14, 50),
+    ]
+    assert measure._peak(events) == 150
 
 
 def test_on_cuda_pytorchs_own_counters_are_used(monkeypatch):

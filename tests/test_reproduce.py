@@ -430,8 +430,7 @@ def test_bench_is_handed_its_options(monkeypatch):
             calls.append((quick, output))
             return 7
 
-    monkeypatch.setitem(sys.modules, "gat_course.bench", Stub)
-    monkeypatch.setattr("gat_course.bench", Stub, raising=False)
+    monkeypatch.setattr("gat_course.experiments.bench", Stub)
     assert cli.main(["bench"]) == cli.main(["bench", "--quick", "--output", "x"]) == 7
     assert calls == [(False, None), (True, "x")]
 

@@ -1,3 +1,4 @@
+from . import bench as bench
 from . import papers as papers
 from . import published as published
 from . import reproduce as reproduce

@@ -1,9 +1,7 @@
-r"""Graph attention in chunks of edges, the fastest layer here (chapter 9 builds it).
+"""Graph attention in chunks of edges, the fastest layer here (chapter 9 builds it).
 
-Equations (2) to (4) for some ten thousand edges at a time. The weights of a chunk are
-used and forgotten; the backward pass makes them again from two numbers per node and
-head, the largest score and the sum of the exponentials. Fused attention does the same
-for sequences (Dao et al., NeurIPS 2022).
+The weights of a chunk are used and forgotten; the backward pass makes them again, as
+fused attention does for sequences (Dao et al., NeurIPS 2022).
 """
 
 from collections.abc import Iterable
@@ -17,8 +15,6 @@ from gat_course import formulas, sparse
 from gat_course.dropout import hashed_mask
 from gat_course.graph import EdgeOrder, GraphData
 from gat_course.layers.gat import EdgeGATLayer
-
-leaky_relu_backward = torch.ops.aten.leaky_relu_backward
 
 # Numbers (edges × heads) in a chunk: few for a CPU's caches, many for a GPU's cores.
 CHUNK = {"cpu": 2**17, "cuda": 2**25}
@@ -56,6 +52,10 @@ def chunks(order: EdgeOrder, num_heads: int) -> Iterable[Chunk]:
 
     Raises:
         ValueError: nodes or edges times heads need more than 32 bits.
+
+    >>> graph = GraphData.from_edges([0, 0], [1, 2])
+    >>> [chunk.near.tolist() for chunk in fused.chunks(graph.by_target, num_heads=2)]
+    [[2, 4, 3, 5]]
     """
     largest = max(len(order.starts), len(order.near))
     if largest * num_heads >= 2**31:
@@ -65,13 +65,13 @@ def chunks(order: EdgeOrder, num_heads: int) -> Iterable[Chunk]:
         )
     limit = max(CHUNK[order.starts.device.type] // num_heads, 1)
     cuts = [cut for cut in order.cuts(limit) if cut[2] < cut[3]]
+    found = (_chunk(order, num_heads, *cut) for cut in cuts)
     if len(cuts) > 1:
-        return (_chunk(order, num_heads, *cut) for cut in cuts)
-    if ("chunk", num_heads) not in order.cache:
-        order.cache["chunk", num_heads] = [
-            _chunk(order, num_heads, *cut) for cut in cuts
-        ]
-    return order.cache["chunk", num_heads]
+        return found
+    key = "chunk", num_heads
+    if key not in order.cache:
+        order.cache[key] = list(found)
+    return order.cache[key]
 
 
 def _chunk(
@@ -90,7 +90,14 @@ def _chunk(
 
 
 def matrix(chunk: Chunk, values: Tensor, columns: Tensor, width: int) -> Tensor:
-    """A sparse matrix `[K·n, width]` with one value for each entry of the chunk."""
+    """A sparse matrix `[K·n, width]` with one value for each entry of the chunk.
+
+    >>> (chunk,) = fused.chunks(GraphData.from_edges([0, 0], [1, 2]).by_target, 1)
+    >>> fused.matrix(chunk, torch.ones(2), chunk.far, width=3).to_dense()
+    tensor([[0., 0., 0.],
+            [1., 0., 0.],
+            [1., 0., 0.]])
+    """
     return torch.sparse_csr_tensor(
         chunk.starts,
         columns,
@@ -101,14 +108,25 @@ def matrix(chunk: Chunk, values: Tensor, columns: Tensor, width: int) -> Tensor:
     )
 
 
+# A product takes less time than `torch.segment_reduce`, most so on several threads.
 def row_sums(chunk: Chunk, values: Tensor) -> Tensor:
-    """Sum over the entries of each node and head, `[K·n]`."""
+    """Sum over the entries of each node and head, `[K·n]`.
+
+    >>> (chunk,) = fused.chunks(GraphData.from_edges([0, 1], [2, 2]).by_target, 1)
+    >>> fused.row_sums(chunk, torch.tensor([1.0, 2.0]))
+    tensor([0., 0., 3.])
+    """
     ones = values.new_ones(len(values), 1)
     return (matrix(chunk, values, chunk.place, len(values)) @ ones).squeeze(1)
 
 
 def row_maxima(chunk: Chunk, values: Tensor) -> Tensor:
-    """Largest entry of each node and head, `[K·n]`; −∞ where there is none."""
+    """Largest entry of each node and head, `[K·n]`; −∞ where there is none.
+
+    >>> (chunk,) = fused.chunks(GraphData.from_edges([0, 1], [2, 2]).by_target, 1)
+    >>> fused.row_maxima(chunk, torch.tensor([1.0, 2.0]))
+    tensor([-inf, -inf, 2.])
+    """
     return torch.segment_reduce(
         values, "max", offsets=chunk.starts, axis=0, unsafe=True
     )
@@ -125,6 +143,10 @@ def products(places: Tensor, own: Tensor, rows: Tensor) -> Tensor:
 
     Returns:
         One number for each entry, `[K·M]`.
+
+    >>> x, places = torch.tensor([[1.0], [2.0]]), torch.eye(2).to_sparse_csr()
+    >>> fused.products(places, x, x)
+    tensor([1., 4.])
     """
     if places.values().numel() <= places.numel():
         return torch.sparse.sampled_addmm(places, own, rows.t(), beta=0).values()
@@ -134,7 +156,13 @@ def products(places: Tensor, own: Tensor, rows: Tensor) -> Tensor:
 
 
 def weights_of(graph: GraphData, chunk: Chunk, num_heads: int) -> Tensor | float:
-    """The weight of each entry's edge, `[K·M]`; 1 where edges have none."""
+    """The weight of each entry's edge, `[K·M]`; 1 where edges have none.
+
+    >>> graph = GraphData.from_edges([0, 1], [2, 2], edge_weight=[0.5, 2])
+    >>> (chunk,) = fused.chunks(graph.by_target, num_heads=1)
+    >>> fused.weights_of(graph, chunk, num_heads=1)
+    tensor([0.5000, 2.0000])
+    """
     if graph.edge_weight is None:
         return 1.0
     edge = chunk.number.div(num_heads, rounding_mode="floor")
@@ -142,7 +170,12 @@ def weights_of(graph: GraphData, chunk: Chunk, num_heads: int) -> Tensor | float
 
 
 def by_node(values: Tensor, num_heads: int) -> Tensor:
-    """Turn a chunk's results, head by head `[K·n, ...]`, into `[n, K, ...]`."""
+    """Turn a chunk's results, head by head `[K·n, ...]`, into `[n, K, ...]`.
+
+    >>> fused.by_node(torch.tensor([1, 2, 3, 4]), num_heads=2)
+    tensor([[1, 3],
+            [2, 4]])
+    """
     return values.view(num_heads, -1, *values.shape[1:]).transpose(0, 1)
 
 
@@ -193,15 +226,7 @@ def attend_in_chunks(
 
 
 def gradients_in_chunks(
-    graph: GraphData,
-    z: Tensor,
-    s_dst: Tensor,
-    s_src: Tensor,
-    negative_slope: float,
-    p: float,
-    seed: int,
-    kept: tuple[Tensor, Tensor, Tensor],
-    grad: Tensor,
+    given: tuple, kept: tuple[Tensor, Tensor, Tensor], grad: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     r"""The gradient of `attend_in_chunks`, in the order of the sources.
 
@@ -212,13 +237,14 @@ def gradients_in_chunks(
     =\alpha_{ij}\,(d_{ij}\,g_i^\top z_j - g_i^\top o_i)$$
 
     Args:
-        graph: and the following six: as `attend_in_chunks` got them.
+        given: the seven arguments of `attend_in_chunks`.
         kept: what it returned.
         grad: $g$, `[N, K, F']`.
 
     Returns:
         Gradients of `z`, `s_dst` and `s_src`.
     """
+    graph, z, s_dst, s_src, negative_slope, p, seed = given
     out, largest, total = kept
     heads, width = z.shape[1:]
     rows = grad.contiguous().view(-1, width)  # [N * K, F']
@@ -241,7 +267,7 @@ def gradients_in_chunks(
         grad_e = products(weights, own, rows) * mask
         grad_e -= mean.index_select(0, dst)
         grad_e *= alpha
-        grad_e = leaky_relu_backward(grad_e, pairs, negative_slope, False)
+        grad_e *= F.threshold(pairs.sign_(), 0, negative_slope)  # 1 or slope
         grad_src[nodes] = by_node(row_sums(chunk, grad_e), heads)
         grad_dst.view(-1).index_add_(0, dst, grad_e)
     return grad_z, grad_dst, grad_src
@@ -259,6 +285,11 @@ def attend_on_edges(
     """The heads of `attend_in_chunks` from one list of all edges, draws included.
 
     PyTorch can differentiate it as often as one likes. Arguments: see there.
+
+    >>> graph, z = GraphData.from_edges([0, 1], [2, 2]), torch.ones(3, 1, 4)
+    >>> s = torch.zeros(3, 1)
+    >>> fused.attend_on_edges(graph, z, s, s, 0.2, p=0.0, seed=0)[2]
+    tensor([[1., 1., 1., 1.]])
     """
     pairs = s_dst.index_select(0, graph.dst) + s_src.index_select(0, graph.src)
     scores = F.leaky_relu(pairs, negative_slope)  # [E, K]
@@ -287,7 +318,7 @@ class _Attention(torch.autograd.Function):
             if torch.is_grad_enabled():  # this gradient is to be differentiated again
                 gradients = _gradients_on_edges(given, grad)
             else:
-                gradients = gradients_in_chunks(*given, kept, grad)
+                gradients = gradients_in_chunks(given, kept, grad)
         return *gradients, None, None, None, None
 
 
@@ -314,7 +345,21 @@ class FusedGATLayer(EdgeGATLayer):
     both orders of its edges, for as long as it lives.
 
     Arguments and shapes: see `GATLayer`. Under autocast it computes in float32.
+
+    >>> graph = GraphData.from_edges([0, 1], [1, 2], x=torch.eye(3)).with_self_loops()
+    >>> fast, edges = FusedGATLayer(3, 4, num_heads=2), EdgeGATLayer(3, 4, num_heads=2)
+    >>> _ = edges.load_state_dict(fast.state_dict())
+    >>> torch.allclose(fast(graph, graph.x), edges(graph, graph.x), atol=1e-6)
+    True
     """
+
+    def __init_subclass__(cls, **options) -> None:
+        super().__init_subclass__(**options)
+        if cls.scores is not EdgeGATLayer.scores:
+            raise TypeError(
+                f"{cls.__name__} has scores of its own, which FusedGATLayer would not "
+                "look at: derive it from EdgeGATLayer"
+            )
 
     def aggregate_heads(self, graph: GraphData, z: Tensor) -> Tensor:
         """Equations (2) to (4) in chunks; see `GATLayer.aggregate_heads`."""
@@ -329,17 +374,12 @@ class FusedGATLayer(EdgeGATLayer):
             vectors = torch.stack([self.att_dst, self.att_src], dim=-1)  # [K, F', 2]
             table = vectors.unsqueeze(-1) * own[:, None, None]  # [K, F', 2, K]
             scores = z.flatten(1) @ table.flatten(0, 1).flatten(1)  # [N, 2 K]
-            s_dst, s_src = scores.chunk(2, dim=1)
-            p = self.attn_drop if self.training else 0.0
+            s_dst, s_src = (half.contiguous() for half in scores.chunk(2, dim=1))
             # Sparse products are several times slower unless rows fill vectors of 8.
             spare = -self.out_features % 8
-            heads = _Attention.apply(
-                F.pad(z, (0, spare)) if spare else z.contiguous(),
-                s_dst.contiguous(),
-                s_src.contiguous(),
-                graph,
-                self.negative_slope,
-                p,
-                int(torch.randint(2**31, (), device="cpu")) if p else 0,
-            )
+            z = F.pad(z, (0, spare)) if spare else z.contiguous()
+            p = self.attn_drop if self.training else 0.0
+            seed = int(torch.randint(2**31, (), device="cpu")) if p else 0
+            options = self.negative_slope, p, seed
+            heads = _Attention.apply(z, s_dst, s_src, graph, *options)
             return heads[..., : self.out_features] if spare else heads
