@@ -190,8 +190,8 @@ class NodeLabels(Task, data=Tissues):
     resumable = True
 
     def __init__(self, tissues: Tissues, batch_size: int = 2, **_) -> None:
-        super().__init__(tissues, batch_size=batch_size)
-        self.batch_size = batch_size
+        super().__init__(tissues)
+        self.batch_size, self.options = batch_size, {"batch_size": batch_size}
 
     @property
     def graphs(self) -> tuple[GraphData, ...]:

@@ -30,7 +30,7 @@ class Task(ABC):
 
     Args:
         data: the data; has `device` and a `repr` that tells its sizes.
-        **options: those options of `fit` that the task itself needs.
+        **options: options of `fit`. What a task needs of them it keeps in `options`.
     """
 
     metric: ClassVar[Metric]
@@ -42,7 +42,7 @@ class Task(ABC):
         _KINDS[data] = cls
 
     def __init__(self, data, **options) -> None:
-        self.data, self.options = data, options
+        self.data, self.options = data, {}
 
     @property
     @abstractmethod
