@@ -86,10 +86,9 @@ def run_seeds(
             about = _describe(task, make_model(), fit_options, threads, about or {})
             file = RunFile(path, about, task.resumable)
             finished = file.read(seeds)
+        kept = file.checkpoint if file else lambda seed: {}
         jobs = [
-            Job("", make_model, graph, seed, fit_options | file.checkpoint(seed))
-            if file
-            else Job("", make_model, graph, seed, fit_options)
+            Job("", make_model, graph, seed, fit_options | kept(seed))
             for seed in seeds
             if seed not in finished
         ]
