@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -320,26 +319,3 @@ class GraphData(Parts, Exchange):
             sizes = "/".join(str(int(mask.sum())) for mask in split)
             parts.append(f"{sizes} train/val/test")
         return f"GraphData({', '.join(parts)})"
-
-
-def checksum(graphs: Iterable[GraphData]) -> str:
-    """SHA-256 of edges, features, labels, masks and weights, graph after graph.
-
-    Args:
-        graphs: the graphs, on any device.
-
-    Returns:
-        64 hexadecimal digits. A sparse `x` counts as its dense form; what a graph does
-        not have counts for nothing.
-    """
-    digest = hashlib.sha256()
-    for graph in graphs:
-        names = ("src", "dst", "y", *intake.MASKS, "x", "edge_weight")
-        for tensor in (getattr(graph, name) for name in names):
-            if tensor is None:
-                continue
-            tensor = tensor.detach().to_dense().cpu()
-            if tensor.dtype == torch.bfloat16:  # which NumPy does not have
-                tensor = tensor.float()
-            digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()

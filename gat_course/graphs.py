@@ -5,7 +5,8 @@ In PPI each graph is a human tissue, hence the name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -237,3 +238,26 @@ class Tissues:
             f"train/val/test, {edges} edges, {self.num_features} features, "
             f"{self.num_labels} labels)"
         )
+
+
+def checksum(graphs: Iterable[GraphData]) -> str:
+    """SHA-256 of edges, features, labels, masks and weights, graph after graph.
+
+    Args:
+        graphs: the graphs, on any device.
+
+    Returns:
+        64 hexadecimal digits. A sparse `x` counts as its dense form; what a graph does
+        not have counts for nothing.
+    """
+    digest = hashlib.sha256()
+    for graph in graphs:
+        names = ("src", "dst", "y", *intake.MASKS, "x", "edge_weight")
+        for tensor in (getattr(graph, name) for name in names):
+            if tensor is None:
+                continue
+            tensor = tensor.detach().to_dense().cpu()
+            if tensor.dtype == torch.bfloat16:  # which NumPy does not have
+                tensor = tensor.float()
+            digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gat_course import DenseGATLayer, EdgeGATLayer, GraphData, sparse
-from gat_course.graph import checksum
+from gat_course.graphs import checksum
 
 
 def triangle(**fields):

@@ -10,7 +10,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 
 from gat_course import EdgeGATLayer, FusedGATLayer, GraphData, Tissues, batch_graphs
-from gat_course.graph import checksum
+from gat_course.graphs import checksum
 
 
 def random_graph(seed: int, num_nodes: int = 6, **fields) -> GraphData:

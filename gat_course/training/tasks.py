@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
-from gat_course.graph import GraphData, checksum
+from gat_course.graph import GraphData
+from gat_course.graphs import checksum
 from gat_course.training.history import Curves, Evaluation, LabelEvaluation
 from gat_course.training.metrics import Metric
 
