@@ -1,7 +1,5 @@
 """Attention weights taken out of a trained model, and measured (chapters 4 to 6)."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -40,27 +38,6 @@ def extract(model: nn.Module, graph: GraphData) -> list[Tensor]:
     finally:
         model.train(was_training)
     return alphas
-
-
-def to_matrix(graph: GraphData, alpha: Tensor) -> Tensor:
-    r"""One head's weights as a matrix whose row $i$ is the target.
-
-    Args:
-        graph: the graph.
-        alpha: one head's weights, `[E]`.
-
-    Returns:
-        `[N, N]`, NaN where there is no edge; repeated edges are added up.
-
-    >>> graph = GraphData.from_edges([0, 1], [1, 1])
-    >>> attention.to_matrix(graph, torch.tensor([0.25, 0.75]))
-    tensor([[   nan,    nan],
-            [0.2500, 0.7500]])
-    """
-    _check(graph, alpha, dims=1)
-    matrix = alpha.new_zeros(graph.num_nodes, graph.num_nodes)
-    matrix.index_put_((graph.dst, graph.src), alpha, accumulate=True)
-    return matrix.masked_fill(graph.dense_adjacency() == 0, math.nan)
 
 
 def entropy(graph: GraphData, alpha: Tensor) -> Tensor:

@@ -89,6 +89,29 @@ def _dense(x: Tensor) -> Tensor:
     return x.to_dense() if sparse.is_csr(x) else x
 
 
+def require_labelled(graph: GraphData, number: int) -> None:
+    """Raise `ValueError` unless a graph has features and a column for each label."""
+    if graph.x is None or graph.y is None:
+        raise ValueError(f"graph {number} ({graph.name}) lacks x or y")
+    if graph.y.dim() != 2 or not graph.y.is_floating_point():
+        raise ValueError(
+            f"y of graph {number} must be floating point [N, L], one column for each "
+            f"label; got {graph.y.dtype} {list(graph.y.shape)}. Build the graph with "
+            "y.float(); one class per node is for fit and evaluate"
+        )
+
+
+# What all graphs of one data set have in common.
+_SHARED: dict[str, Callable[[GraphData], object]] = {
+    "device": lambda graph: graph.device,
+    "dtype of x": lambda graph: graph.x.dtype,
+    "dtype of y": lambda graph: graph.y.dtype,
+    "number of features": lambda graph: graph.num_features,
+    "number of labels": lambda graph: graph.num_classes,
+    "edge_weight": lambda g: "missing" if g.edge_weight is None else "there",
+}
+
+
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Tissues:
     r"""Labelled graphs for inductive learning: those to train on, to choose, to test.
@@ -124,40 +147,17 @@ class Tissues:
             object.__setattr__(self, part, tuple(getattr(self, part)))
             if not getattr(self, part):
                 raise ValueError(f"{part} has no graph")
+        first = self.train[0]
         for number, graph in enumerate(self.graphs):
-            if graph.x is None or graph.y is None:
-                raise ValueError(f"graph {number} ({graph.name}) lacks x or y")
-            if graph.y.dim() != 2 or not graph.y.is_floating_point():
-                raise ValueError(
-                    f"y of graph {number} must be floating point [N, L], one column "
-                    f"for each label; got {graph.y.dtype} {list(graph.y.shape)}. Build "
-                    "the graph with y.float()"
-                )
+            require_labelled(graph, number)
             if not bool(((graph.y == 0) | (graph.y == 1)).all()):
                 raise ValueError(f"y of graph {number} must hold 0 and 1 only")
-            first = self.train[0]
-            for field, found, expected in (
-                ("device", graph.device, first.device),
-                ("x", graph.x.dtype, first.x.dtype),
-                ("y", graph.y.dtype, first.y.dtype),
-            ):
-                if found != expected:
+            for what, of in _SHARED.items():
+                if of(graph) != of(first):
                     raise ValueError(
-                        f"{field} of graph {number} is {found}, that of graph 0 is "
-                        f"{expected}; make them the same"
+                        f"{what} is {of(graph)} in graph {number} and {of(first)} in "
+                        "graph 0; make it the same in all graphs"
                     )
-            sizes = graph.num_features, graph.num_classes
-            if sizes != (self.num_features, self.num_labels):
-                raise ValueError(
-                    f"graph {number} has {sizes[0]} features and {sizes[1]} labels, "
-                    f"graph 0 has {self.num_features} and {self.num_labels}"
-                )
-            if (graph.edge_weight is None) != (first.edge_weight is None):
-                raise ValueError(
-                    f"of graph 0 and graph {number} one has edge_weight, the other "
-                    "has not; give it to all graphs (1 for each edge counts them "
-                    "once) or to none"
-                )
         if self.senders is not None:
             senders = (intake.tensor("senders", s, self.device) for s in self.senders)
             object.__setattr__(self, "senders", tuple(senders))

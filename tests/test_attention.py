@@ -62,18 +62,9 @@ def test_entropy_of_a_sure_choice_is_zero_and_of_a_skewed_one_is_binary_entropy(
     torch.testing.assert_close(h, torch.tensor([0, binary, 0, 0]))
 
 
-def test_matrix_has_the_target_as_row_and_nan_where_no_edge_is():
-    alpha = torch.arange(1.0, 8.0)
-    matrix = attention.to_matrix(GRAPH, alpha)
-    assert matrix[0].tolist() == [1, 2, 3, 4]
-    assert matrix[1, :2].tolist() == [5, 6] and bool(matrix[1, 2:].isnan().all())
-    assert int(matrix.isnan().sum()) == 16 - 7
-
-
-@pytest.mark.parametrize("function", [attention.entropy, attention.to_matrix])
-def test_weights_of_the_wrong_length_are_refused(function):
+def test_weights_of_the_wrong_length_are_refused():
     with pytest.raises(ValueError, match="E = 7 edges"):
-        function(GRAPH, torch.ones(6, 1, 1))
+        attention.entropy(GRAPH, torch.ones(6, 1, 1))
 
 
 def test_head_distances_of_equal_opposite_and_shifted_heads():
@@ -92,7 +83,8 @@ def test_head_distances_match_sums_over_the_dense_matrices():
     graph = GraphData(num_nodes=20, src=src, dst=dst)
     layer = EdgeGATLayer(5, 3, 4)
     _, alpha = layer(graph, torch.randn(20, 5), return_attention=True)
-    rows = [attention.to_matrix(graph, a).nan_to_num(0) for a in alpha.detach().t()]
+    rows = torch.zeros(4, 20, 20)
+    rows[:, graph.dst, graph.src] = alpha.detach().t()
     chosen = graph.in_degrees > 1
     for k in range(4):
         for other in range(4):

@@ -317,7 +317,8 @@ def test_runs_of_other_versions_are_not_mixed_in(
 
 def test_a_reproduction_is_not_mixed_with_runs_of_another_kind(brief, tmp_path):
     graph, path = reproduce.EXPERIMENTS["cora"].load(None), tmp_path / "cora-gat.json"
-    make = reproduce._make_model("cora", "gat", graph)
+    gat = reproduce.EXPERIMENTS["cora"].models["gat"]
+    make = partial(gat, graph.num_features, graph.num_classes)
     fit = {**papers._FIT, "progress": False}
     reproduce.reproduce("cora", 1, workers=1, folder=tmp_path, progress=False)
     with pytest.raises(ValueError, match="its experiment, versions differs"):

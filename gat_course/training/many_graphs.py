@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gat_course.graph import GraphData
-from gat_course.graphs import Tissues, batch_graphs
+from gat_course.graphs import Tissues, batch_graphs, require_labelled
 from gat_course.training.history import GraphHistory, LabelEvaluation
 from gat_course.training.loop import fit_task, predict, require_trainable
 from gat_course.training.metrics import MICRO_F1, label_counts, micro_f1
@@ -59,14 +59,7 @@ def evaluate_graphs(
             "[graph] for one, or tissues.test"
         )
     for number, graph in enumerate(graphs):
-        if graph.x is None or graph.y is None:
-            raise ValueError(f"graph {number} ({graph.name}) lacks x or y")
-        if graph.y.dim() != 2 or not graph.y.is_floating_point():
-            raise ValueError(
-                f"y of graph {number} must be floating point [N, L], 1 where a node "
-                f"has a label; got {graph.y.dtype} {list(graph.y.shape)}. One class "
-                "per node is for evaluate"
-            )
+        require_labelled(graph, number)
     return _evaluate(model, batches(graphs, batch_size))
 
 
