@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from gat_course import __version__, datasets, ppi
-from gat_course.datasets import DatasetUnavailable
+from gat_course import __version__, datasets
+from gat_course.datasets import DatasetUnavailable, ppi
 from gat_course.graph import GraphData
 from gat_course.intervals import difference
 from gat_course.layers import UniformGATLayer

@@ -23,6 +23,7 @@ from server import BAD, serving
 from sklearn.preprocessing import StandardScaler
 
 from gat_course import DatasetUnavailable, Tissues, download, load_ppi, ppi, read_ppi
+from gat_course.datasets import ppi_file
 
 PROJECT = Path(__file__).parent.parent
 
@@ -169,11 +170,11 @@ def test_each_node_is_looked_at_once_however_many_graphs_there_are(monkeypatch):
         return found
 
     monkeypatch.setattr(np, "unique", unique)  # which forgets the kind of its input
-    monkeypatch.setattr(ppi, "GraphData", lambda **fields: fields)
+    monkeypatch.setattr(ppi_file, "GraphData", lambda **fields: fields)
     n, counted = 2000, {}
     for graphs in (1, n):
         graph_id = (np.arange(n) % graphs).view(Counting)
-        split = ppi._Split(
+        split = ppi_file._Split(
             "train",
             feats=np.zeros((n, 1), "f4"),
             labels=np.zeros((n, 1), "f4"),
@@ -317,7 +318,7 @@ def patch_directory(path: Path, name: str, at: int, form: str, value: int) -> No
     path.write_bytes(content)
 
 
-def zeros(path: Path, size: int, names=ppi._MEMBERS) -> Path:
+def zeros(path: Path, size: int, names=ppi_file._MEMBERS) -> Path:
     """A small file whose members of these names each unpack to `size` zeros."""
     small_ppi.pack(path, dict.fromkeys(names, bytes(size)))
     assert path.stat().st_size < len(names) * size / 500
@@ -345,7 +346,7 @@ def test_a_zip_bomb(path, made, monkeypatch):
 
 def test_a_zip_bomb_in_twelve_pieces(path, monkeypatch):
     zeros(path, 2**20)
-    monkeypatch.setattr(ppi, "MAX_BYTES", 12 * 2**20 - 1)
+    monkeypatch.setattr(ppi_file, "MAX_BYTES", 12 * 2**20 - 1)
     with peak_below(2**20):
         refused(path, "would unpack to 12,582,912 bytes; more than 12,582,911 are")
 
@@ -365,7 +366,7 @@ def test_a_zip_bomb_that_lies_about_its_size(path, made):
 
 
 def test_a_list_that_would_take_far_more_than_its_text(path, made, monkeypatch):
-    monkeypatch.setattr(ppi, "MAX_ENTRIES", 10**5)
+    monkeypatch.setattr(ppi_file, "MAX_ENTRIES", 10**5)
     many = b'{"nodes": [' + b"[]," * 10**6 + b'0], "links": []}'
     small_ppi.pack(path, made | {"train_graph.json": many})
     with peak_below(10**7):  # the lists alone would take six times as much
