@@ -1,11 +1,10 @@
 """Files from the network, kept only if their SHA-256 is the known one."""
 
 import hashlib
-import logging
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -15,26 +14,40 @@ ROUNDS = 3  # how often the list of mirrors is gone through
 LOCK_TIMEOUT = 300  # seconds to wait while another process downloads
 
 
-def read_intact(sums: Mapping[str, str], folder: Path) -> dict[str, bytes]:
-    """Read those files of a folder whose checksum is right.
+@dataclass(frozen=True)
+class RemoteFiles:
+    """The files of a data set, and where they are to be had.
 
     Args:
+        label: what the data set is called.
         sums: SHA-256 of each file, by its name.
-        folder: where they may lie.
+        mirrors: addresses of folders, each ending in "/" and holding all files. What
+            one of them cannot give is asked of the next.
+        subfolder: where in the cache and in `GAT_COURSE_DATA` the files lie.
+    """
+
+    label: str
+    sums: Mapping[str, str]
+    mirrors: Sequence[str]
+    subfolder: str = ""
+
+
+def read_intact(files: RemoteFiles, folder: Path) -> dict[str, bytes]:
+    """Read those files of a folder whose checksum is right.
 
     Returns:
         Their content, by name. A file that is missing, unreadable or damaged is left
         out.
     """
-    files = {}
-    for name, expected in sums.items():
+    found = {}
+    for name, expected in files.sums.items():
         try:
             content = (folder / name).read_bytes()
         except OSError:  # not there, or not readable: to be downloaded
             continue
         if hashlib.sha256(content).hexdigest() == expected:
-            files[name] = content
-    return files
+            found[name] = content
+    return found
 
 
 def import_pooch() -> ModuleType:
@@ -43,86 +56,61 @@ def import_pooch() -> ModuleType:
         warnings.filterwarnings("ignore", message="IProgress not found")
         import pooch
 
+    pooch.get_logger().setLevel("WARNING")  # no line per file: our bar says enough
     return pooch
 
 
-def fetch(
-    sums: Mapping[str, str], folder: Path, mirrors: Sequence[str], label: str
-) -> list[str]:
+def fetch(files: RemoteFiles, folder: Path) -> list[str]:
     """Bring the files that a folder lacks, or holds damaged, into it.
 
     Pooch writes under another name and renames the file once its checksum is right, so
     whatever interrupts a download, no partial file gets a name that is read. Of two
     processes one downloads and the other waits.
 
-    Args:
-        sums: SHA-256 of each file, by its name.
-        folder: where they go; made if it is not there.
-        mirrors: addresses of folders, each ending in "/" and holding all files. What
-            one of them cannot give is asked of the next.
-        label: stands at the progress bar, and in lower case names the lock.
-
     Returns:
         What went wrong, a line for each place; empty if the files are there now.
     """
     import filelock
 
-    pooch = import_pooch()
-    lock = filelock.FileLock(folder / f"{label.lower()}.lock", timeout=LOCK_TIMEOUT)
+    lock = folder / f"{files.label.lower()}.lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with lock, _quiet(pooch.get_logger()):
-            return _fetch_missing(sums, folder, mirrors, label)
+        with filelock.FileLock(lock, timeout=LOCK_TIMEOUT):
+            return _fetch_missing(files, folder)
     except filelock.Timeout:
         return [f"{folder}: another process has been downloading for {LOCK_TIMEOUT} s"]
     except (OSError, NotImplementedError) as error:
         return [f"cache {folder} cannot be written to: {error}"]
 
 
-@contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Silence pooch's line per file: the progress bar says enough."""
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _fetch_missing(
-    sums: Mapping[str, str], folder: Path, mirrors: Sequence[str], label: str
-) -> list[str]:
+def _fetch_missing(files: RemoteFiles, folder: Path) -> list[str]:
     from requests import RequestException
     from tqdm import tqdm
 
     pooch = import_pooch()
-
-    missing = sums.keys() - read_intact(sums, folder).keys()
+    http = pooch.HTTPDownloader(timeout=TIMEOUT)
+    missing = sorted(files.sums.keys() - read_intact(files, folder).keys())
     if not missing:  # another process has brought them while this one waited
         return []
-    downloader = pooch.HTTPDownloader(timeout=TIMEOUT)
     failures = {}
     last_success = time.monotonic()
-    with tqdm(total=len(missing), desc=f"Downloading {label}", unit="file") as bar:
+    with tqdm(
+        total=len(missing), desc=f"Downloading {files.label}", unit="file"
+    ) as bar:
         for attempt in range(ROUNDS):
             time.sleep(attempt)
-            for mirror in mirrors:
+            for mirror in files.mirrors:
                 if attempt and time.monotonic() - last_success > GIVE_UP_AFTER:
                     return list(failures.values())
                 try:
-                    for file in sorted(missing):
-                        pooch.retrieve(
-                            mirror + file,
-                            known_hash=sums[file],
-                            fname=file,
-                            path=folder,
-                            downloader=downloader,
-                        )
-                        missing.remove(file)
+                    while missing:
+                        name = missing[0]
+                        known = files.sums[name]
+                        pooch.retrieve(mirror + name, known, name, folder, None, http)
+                        del missing[0]
                         bar.update()
                         last_success = time.monotonic()
                     return []
                 except (RequestException, ValueError) as error:  # ValueError: checksum
-                    failures[mirror] = f"{mirror}: {file}: {error}"
+                    failures[mirror] = f"{mirror}: {name}: {error}"
     return list(failures.values())

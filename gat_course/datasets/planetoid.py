@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from gat_course import intake, sparse
+from gat_course.datasets.download import RemoteFiles
 from gat_course.datasets.finding import find_files
 from gat_course.datasets.synthetic import synthetic_citation
 from gat_course.graph import GraphData
@@ -114,24 +115,16 @@ def load(
     if name not in SHA256:
         names = ", ".join(SHA256)
         raise ValueError(f"unknown data set {name!r}; choose one of {names}")
-    found = find_files(
-        name.title(),
-        {f"ind.{name}.{suffix}": SHA256[name][suffix] for suffix in SHA256[name]},
-        MIRRORS,
-        root,
-        fallback,
+    files = RemoteFiles(
+        label=name.title(),
+        sums={f"ind.{name}.{part}": known for part, known in SHA256[name].items()},
+        mirrors=MIRRORS,
         subfolder="planetoid",
-        advice=(
-            "check the network and run this again: complete files are kept;",
-            f"put the files into FOLDER/planetoid (ind.{name}.x and so on) and set the "
-            "environment variable GAT_COURSE_DATA to FOLDER;",
-            f'load("{name}", root=FOLDER) with a folder that you can write to;',
-            f'load("{name}", fallback="synthetic") for a made-up graph of that size.',
-        ),
     )
+    found = find_files(files, root, fallback, call=f'load("{name}", ')
     if found is None:
         return synthetic_citation(name)
-    return _graph(name, {s: found[f"ind.{name}.{s}"] for s in SHA256[name]})
+    return _graph(name, {part: found[f"ind.{name}.{part}"] for part in SHA256[name]})
 
 
 def row_normalize(x: Any) -> Tensor:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gat_course.datasets.download import RemoteFiles
 from gat_course.datasets.finding import find_files
 from gat_course.datasets.ppi_file import _SPLITS, _split, _unpacker
 from gat_course.datasets.synthetic_tissues import synthetic_tissues
@@ -55,20 +56,12 @@ def load_ppi(
     by the DGL project.
     """
     found = find_files(
-        "PPI",
-        SHA256,
-        MIRRORS,
+        RemoteFiles("PPI", SHA256, MIRRORS),
         root,
         fallback,
-        advice=(
-            "check the network and run this again;",
-            f"put ppi.zip, from {MIRRORS[0]}ppi.zip, into FOLDER and set the "
-            "environment variable GAT_COURSE_DATA to FOLDER;",
-            "load_ppi(root=FOLDER) with a folder that you can write to;",
-            'load_ppi(fallback="synthetic") for made-up graphs of that form.',
-        ),
+        call="load_ppi(",
+        stand_in="synthetic graphs",
         otherwise=" To read other graphs in this form, use read_ppi(path).",
-        stand_in="SYNTHETIC GRAPHS",
     )
     if found is None:
         return synthetic_tissues()
