@@ -213,10 +213,8 @@ def _graph(name: str, files: dict[str, bytes]) -> GraphData:
 
     node = np.concatenate([np.arange(num_known), test])  # of each row in the tables
     table = vstack([part["allx"], part["tx"]]).tocoo()
-    x = csr_matrix(
-        (table.data, (node[table.row], table.col)), shape=(num_nodes, table.shape[1])
-    )
-    x.sort_indices()
+    places = node[table.row], table.col
+    x = csr_matrix((table.data, places), shape=(num_nodes, table.shape[1]))
     y = np.zeros(num_nodes, dtype=np.int64)
     y[node] = np.concatenate([part["ally"], part["ty"]]).argmax(1)
 
@@ -225,18 +223,11 @@ def _graph(name: str, files: dict[str, bytes]) -> GraphData:
     }
     dst, src = np.array(sorted(both_ways)).T
     number = np.arange(num_nodes)
-    with torch.device("cpu"):  # whatever PyTorch's default device is
-        features = sparse.csr(
-            torch.from_numpy(x.indptr),
-            torch.from_numpy(x.indices),
-            torch.from_numpy(x.data).float(),
-            x.shape,
-        )
     return GraphData(
         num_nodes=num_nodes,
         src=src,
         dst=dst,
-        x=features,
+        x=intake.tensor("x", x).float(),  # whatever PyTorch's default dtype is
         y=y,
         train_mask=number < num_train,
         val_mask=(number >= num_train) & (number < num_train + 500),

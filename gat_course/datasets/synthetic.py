@@ -5,9 +5,8 @@ words come partly from its subfield. Nothing in them was measured on a real pape
 """
 
 import numpy as np
-import torch
 
-from gat_course import sparse
+from gat_course import intake
 from gat_course.graph import GraphData
 
 _SUBFIELDS = 8  # per class; the k-th largest has a share in proportion to 1 / k
@@ -70,6 +69,8 @@ def synthetic_citation(like: str = "cora", seed: int = 0) -> GraphData:
     Raises:
         ValueError: `like` is not one of the three names.
     """
+    from scipy.sparse import csr_matrix
+
     if like not in _SHAPES:
         names = ", ".join(_SHAPES)
         raise ValueError(f"unknown data set {like!r}; choose one of {names}")
@@ -80,31 +81,22 @@ def synthetic_citation(like: str = "cora", seed: int = 0) -> GraphData:
     shares = 1 / np.arange(1, _SUBFIELDS + 1)
     subfield = y * _SUBFIELDS + _draw(shares, len(y), rng)
     one, other = _links(subfield, shape, rng)
-    words = _words(subfield, shape, rng)  # bool [N, F]
-    columns = np.flatnonzero(words) % words.shape[1]  # row after row
-    starts = np.concatenate([[0], np.cumsum(np.count_nonzero(words, axis=1))])
+    words = csr_matrix(_words(subfield, shape, rng))
 
     train = np.concatenate(
         [np.flatnonzero(y == c)[:_PER_CLASS] for c in range(len(counts))]
     )
     number = np.arange(len(y))
     rest = np.setdiff1d(number, train)
-    with torch.device("cpu"):  # whatever PyTorch's default device is
-        x = sparse.csr(
-            torch.from_numpy(starts),
-            torch.from_numpy(columns),
-            torch.ones(len(columns), dtype=torch.float32),
-            words.shape,
-        )
     return GraphData.from_edges(
-        torch.from_numpy(one),
-        torch.from_numpy(other),
+        one,
+        other,
         undirected=True,
-        x=x,
-        y=torch.from_numpy(y),
-        train_mask=torch.from_numpy(np.isin(number, train)),
-        val_mask=torch.from_numpy(np.isin(number, rest[:_VALIDATION])),
-        test_mask=torch.from_numpy(np.isin(number, rest[-_TEST:])),
+        x=intake.tensor("x", words).float(),  # whatever PyTorch's default dtype is
+        y=y,
+        train_mask=np.isin(number, train),
+        val_mask=np.isin(number, rest[:_VALIDATION]),
+        test_mask=np.isin(number, rest[-_TEST:]),
         name=f"synthetic stand-in for {like.title()}",
     )
 

@@ -93,8 +93,8 @@ def synthetic_tissues(
         labels ^= rng.random(labels.shape) < label_noise
         graphs.append(
             GraphData.from_edges(
-                torch.from_numpy(one),
-                torch.from_numpy(other),
+                one,
+                other,
                 undirected=True,
                 x=torch.from_numpy(known @ rotation).float(),
                 y=torch.from_numpy(labels).float(),
@@ -102,11 +102,11 @@ def synthetic_tissues(
             )
         )
         senders.append(torch.from_numpy(sends))
-    val = num_graphs[0] + num_graphs[1]
+    val, test, _ = np.cumsum(num_graphs)
     return Tissues(
-        train=graphs[: num_graphs[0]],
-        val=graphs[num_graphs[0] : val],
-        test=graphs[val:],
+        train=graphs[:val],
+        val=graphs[val:test],
+        test=graphs[test:],
         name="synthetic stand-in for PPI",
         senders=tuple(senders),
     ).standardized()
