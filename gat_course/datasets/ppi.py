@@ -4,11 +4,9 @@ import hashlib
 import os
 from pathlib import Path
 
-import numpy as np
-
 from gat_course.datasets.download import RemoteFiles
 from gat_course.datasets.finding import find_files
-from gat_course.datasets.ppi_file import _SPLITS, _split, _unpacker
+from gat_course.datasets.ppi_file import read_zip
 from gat_course.datasets.synthetic_tissues import synthetic_tissues
 from gat_course.tissues import Tissues
 
@@ -26,15 +24,8 @@ def load_ppi(
 ) -> Tissues:
     """Load PPI: 24 graphs of proteins that interact, one for each human tissue.
 
-    `ppi.zip` is looked for in this order:
-
-    1. the folder that the environment variable `GAT_COURSE_DATA` names;
-    2. the cache `root`;
-    3. the network, from where it goes into the cache.
-
-    It is checked against its known SHA-256 before it is opened. A damaged file in the
-    cache is downloaded again; the folder in `GAT_COURSE_DATA` is yours and is never
-    written to, so there a damaged file is an error.
+    `ppi.zip` is looked for and checked as `load` does it: in the folder that the
+    environment variable `GAT_COURSE_DATA` names, in the cache `root`, on the network.
 
     Args:
         root: folder of the cache; by default the user's cache folder.
@@ -65,18 +56,17 @@ def load_ppi(
     )
     if found is None:
         return synthetic_tissues()
-    return _tissues(found["ppi.zip"], Path("ppi.zip"))
+    return read_zip(found["ppi.zip"], "ppi.zip", "PPI")
 
 
 def read_ppi(path: str | os.PathLike) -> Tissues:
     """Read a zip file in PPI's published form.
 
-    For each split (train, valid, test) of N nodes it holds four members, all in one
-    folder of the zip or all in none; other members are not looked at:
+    For each split (train, valid, test) of N nodes it holds four members, in whatever
+    folder; other members are not looked at:
 
     - `SPLIT_graph.json`, as `networkx.node_link_data` writes it: "nodes" with an "id"
-      each, a whole number or text, and "links" (newer: "edges") with a "source" and a
-      "target";
+      each, and "links" (newer: "edges") with a "source" and a "target";
     - `SPLIT_feats.npy`, numbers `[N, F]`;
     - `SPLIT_labels.npy`, 0 or 1, `[N, L]`;
     - `SPLIT_graph_id.npy`, whole numbers `[N]`: which graph each node belongs to.
@@ -107,29 +97,8 @@ def read_ppi(path: str | os.PathLike) -> Tissues:
             f"{path.absolute()} is not a file; give the path of a zip in PPI's form, "
             "or have PPI itself downloaded with load_ppi()"
         )
-    return _tissues(path.read_bytes(), path)
-
-
-def _tissues(content: bytes, path: Path) -> Tissues:
-    unpack = _unpacker(content, path)
-    splits = [_split(name, unpack, path) for name in _SPLITS]
-    for split in splits[1:]:
-        for kind in ("feats", "labels"):
-            one, other = (getattr(s, kind).shape[1] for s in (splits[0], split))
-            if one != other:
-                raise ValueError(
-                    f"{path}: train_{kind}.npy has {one} columns, {split.name}_"
-                    f"{kind}.npy has {other}; write every split with the same columns"
-                )
-    home = {}  # graph id -> its split
-    for split in splits:
-        for number in np.unique(split.graph_id).tolist():
-            if home.setdefault(number, split.name) != split.name:
-                raise ValueError(
-                    f"{path}: graph {number} is in {home[number]}_graph_id.npy and in "
-                    f"{split.name}_graph_id.npy; give each graph an id of its own"
-                )
-    train, val, test = (split.graphs() for split in splits)
+    content = path.read_bytes()
     published = hashlib.sha256(content).hexdigest() == SHA256["ppi.zip"]
-    name = "PPI" if published else f"{path.name}, in PPI's form"
-    return Tissues(train=train, val=val, test=test, name=name).standardized()
+    return read_zip(
+        content, path, "PPI" if published else f"{path.name}, in PPI's form"
+    )

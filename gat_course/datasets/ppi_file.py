@@ -1,38 +1,67 @@
 """The form in which PPI is published, unpacked and opened (chapter 6).
 
-The file is a zip of twelve members, four for each split: a graph in networkx's
-node-link form, and arrays of features, labels and graph numbers. They are read in
-memory, one at a time: nothing is extracted to disk, and nothing is unpickled. What a
-file says of its sizes is not believed, so that a small one cannot fill the memory.
+Members of the zip are read in memory, one at a time: nothing is extracted to disk, and
+nothing is unpickled. What a file says of its sizes is not believed, so that a small one
+cannot fill the memory.
 """
 
 import io
 import json
 import re
 import zipfile
-import zlib
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import combinations
 
 import numpy as np
 import torch
 
 from gat_course.graph import GraphData
+from gat_course.tissues import Tissues
 
 MAX_BYTES = 2**29  # of the twelve members together, unpacked; PPI needs some 2**27
-MAX_ENTRIES = 10**7  # of a graph's lists, which take far more memory than their text
+MAX_ENTRIES = 10**7  # of a graph's JSON, which take far more memory than their text
 
 _SPLITS = ("train", "valid", "test")
-_MEMBERS = tuple(
-    f"{split}_{rest}"
-    for split in _SPLITS
-    for rest in ("graph.json", "feats.npy", "labels.npy", "graph_id.npy")
-)
+_ARRAYS = {  # form, what it is kept as, and what to do where that cannot be
+    "feats": ("NF", np.float32, "clean the features: float32 must hold them"),
+    "labels": ("NL", bool, "write 1 where a node has the label, 0 where not"),
+    "graph_id": ("N", np.int64, "graph ids must be whole numbers"),
+}
+_FILES = ("graph.json", *(f"{kind}.npy" for kind in _ARRAYS))
+_MEMBERS = tuple(f"{split}_{file}" for split in _SPLITS for file in _FILES)
+# A path that leads outside its folder; or a NUL, where zipfile and others end the name.
+_HARMFUL = re.compile(r"\0|^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.($|[/\\])")
 
 
-def _unpacker(content: bytes, path: Path) -> Callable[[str], bytes]:
+def read_zip(content: bytes, path: object, name: str) -> Tissues:
+    """Make graphs, called `name`, of a zip file in the form that `read_ppi` describes.
+
+    Raises:
+        ValueError: it is damaged, not to be trusted, or not in this form. The message
+            begins with `path`, names the member and says what to do.
+    """
+    try:
+        unpack = _unpacker(content)
+        sizes = {}
+        splits = [_read_split(split, unpack, sizes) for split in _SPLITS]
+        for one, other in combinations(splits, 2):
+            both = np.intersect1d(one.graph_id, other.graph_id)
+            if both.size:
+                raise ValueError(
+                    f"graph {both[0]} is in {one.name}_graph_id.npy and in "
+                    f"{other.name}_graph_id.npy; give each graph an id of its own"
+                )
+        train, val, test = (split.graphs() for split in splits)
+        return Tissues(train=train, val=val, test=test, name=name).standardized()
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+# Unpacking
+
+
+def _unpacker(content: bytes) -> Callable[[str], bytes]:
     """What unpacks one of the twelve members, by its name without the folder.
 
     All that the zip's directory tells is looked at before anything is unpacked.
@@ -41,92 +70,53 @@ def _unpacker(content: bytes, path: Path) -> Callable[[str], bytes]:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise ValueError(
-            f"{path} is not a whole zip file ({error}): it was cut short, or is "
-            "another file; get it again"
+            f"this is not a whole zip file ({error}), but cut short or another file; "
+            "get it again"
         ) from error
+    places = {}
     for info in archive.infolist():
-        _refuse_escape(info, path)
-    places = _places(archive.infolist(), path)
-    for name, info in places.items():
-        _require_readable(info, f"{path}: {name}")
+        if _HARMFUL.search(info.orig_filename):
+            raise ValueError(
+                f"a member is named {info.orig_filename!r}, which hides its name or "
+                "leads outside its folder; nothing was read. Do not trust this file"
+            )
+        *folders, name = re.split(r"[/\\]", info.orig_filename)
+        if name in _MEMBERS and "__MACOSX" not in folders:
+            if name in places:
+                raise ValueError(f"{name} is there twice; keep one")
+            if info.flag_bits & 1:
+                raise ValueError(f"{name} is encrypted; save it without a password")
+            # The other methods would unpack without a bound.
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(
+                    f"{name} is compressed by method {info.compress_type}; save the "
+                    "zip with deflate, the usual method"
+                )
+            places[name] = info
+    missing = [name for name in _MEMBERS if name not in places]
+    if missing:
+        raise ValueError(
+            f"the file lacks {', '.join(missing)}; read_ppi's documentation lists the "
+            f"{len(_MEMBERS)} members of a zip in PPI's form. Add what is missing"
+        )
     total = sum(info.file_size for info in places.values())
     if total > MAX_BYTES:
         raise ValueError(
-            f"{path} would unpack to {total:,} bytes; more than {MAX_BYTES:,} are not "
-            "read. Do not trust this file"
+            f"the members would unpack to {total:,} bytes; more than {MAX_BYTES:,} are "
+            "not read. Do not trust this file"
         )
-    return lambda name: _unpack(archive, places[name], f"{path}: {name}")
 
-
-def _refuse_escape(info: zipfile.ZipInfo, path: Path) -> None:
-    """Nothing is extracted here, but whoever wrote such a name meant harm."""
-    for name in (info.orig_filename, info.filename):
-        if "\0" in name:  # other programs, and zipfile itself, end the name there
+    def unpack(name: str) -> bytes:
+        try:
+            with archive.open(places[name]) as file:
+                # Asked for some bytes, zipfile unpacks no more, whatever is there.
+                return file.read(places[name].file_size + 1)
+        except Exception as error:  # damage shows itself in many ways
             raise ValueError(
-                f"{path} holds a member named {name!r}, with a NUL character; nothing "
-                "was read. Do not trust this file"
-            )
-        if re.match(r"[/\\]|[A-Za-z]:", name) or ".." in re.split(r"[/\\]", name):
-            raise ValueError(
-                f"{path} holds a member named {name!r}, which would be written outside "
-                "its folder; nothing was read. Do not trust this file"
-            )
+                f"{name} cannot be unpacked ({error}): it is damaged; get it again"
+            ) from error
 
-
-def _places(infos: list[zipfile.ZipInfo], path: Path) -> dict[str, zipfile.ZipInfo]:
-    """Find the twelve members."""
-    found, folders = defaultdict(list), set()
-    for info in infos:
-        *folder, name = re.split(r"[/\\]", info.orig_filename)
-        if name in _MEMBERS and "__MACOSX" not in folder:
-            found[name].append(info)
-            folders.add("/".join(folder))
-    missing = [name for name in _MEMBERS if name not in found]
-    if missing:
-        raise ValueError(
-            f"{path} lacks {', '.join(missing)}; a zip in PPI's form holds "
-            f"{len(_MEMBERS)} members, which read_ppi's documentation lists. Add what "
-            "is missing"
-        )
-    for name, several in found.items():
-        if len(several) > 1:
-            raise ValueError(f"{path} holds {name} {len(several)} times; keep one")
-    if len(folders) > 1:
-        raise ValueError(
-            f"{path} holds its members in {len(folders)} folders "
-            f"({', '.join(repr(folder) for folder in sorted(folders))}); "
-            "put all twelve into one"
-        )
-    return {name: found[name][0] for name in _MEMBERS}
-
-
-def _require_readable(info: zipfile.ZipInfo, where: str) -> None:
-    if info.flag_bits & 1:
-        raise ValueError(f"{where} is encrypted; save the zip without a password")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(
-            f"{where} is compressed by method {info.compress_type}; save the zip with "
-            "deflate, the usual method"
-        )
-
-
-def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> bytes:
-    try:
-        with archive.open(info) as file:
-            # Asked for a number of bytes, zipfile unpacks no more, whatever is there.
-            return file.read(info.file_size + 1)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        OverflowError,
-        RuntimeError,
-        ValueError,
-    ) as error:
-        raise ValueError(
-            f"{where} cannot be unpacked ({error}): the file is damaged; get it again"
-        ) from error
+    return unpack
 
 
 # Opening the members
@@ -147,176 +137,119 @@ class _Split:
 
     def graphs(self) -> list[GraphData]:
         """Take the split apart, by ascending graph id."""
-        n = len(self.graph_id)
-        both_ways = np.concatenate([self.ends, self.ends[:, ::-1]])
+        # Renumbered graph by graph, the nodes of each stand side by side, and so do its
+        # sorted edges: no node or edge is looked at once for each graph.
+        rows = np.argsort(self.graph_id, kind="stable")
+        ids, first = np.unique(self.graph_id[rows], return_index=True)
+        n = len(rows)
+        number = np.empty(n, dtype=np.int64)
+        number[rows] = np.arange(n)
+        ends = number[self.ends]
+        both_ways = np.concatenate([ends, ends[:, ::-1]])
         both_ways = both_ways[both_ways[:, 0] != both_ways[:, 1]]
         dst, src = np.divmod(np.unique(both_ways[:, 0] * n + both_ways[:, 1]), n)
-
-        # Sorted by graph once, not gone through again for each of them.
-        ids, home, sizes = np.unique(
-            self.graph_id, return_inverse=True, return_counts=True
-        )
-        first = np.cumsum(sizes) - sizes
-        nodes = np.argsort(home, kind="stable")
-        number = np.empty(n, dtype=np.int64)  # of each node within its graph
-        number[nodes] = np.arange(n) - np.repeat(first, sizes)
-        edges = np.argsort(home[dst], kind="stable")
-        until = np.cumsum(np.bincount(home[dst], minlength=len(ids)))
-        parts = zip(
-            ids.tolist(),
-            np.split(nodes, first[1:]),
-            np.split(edges, until[:-1]),
-            strict=True,
-        )
+        rows = np.split(rows, first[1:])
+        src, dst = (np.split(e, np.searchsorted(dst, first[1:])) for e in (src, dst))
         return [
             GraphData(
-                num_nodes=len(rows),
-                src=torch.from_numpy(number[src[mine]]),
-                dst=torch.from_numpy(number[dst[mine]]),
-                x=torch.from_numpy(self.feats[rows]),
-                y=torch.from_numpy(self.labels[rows]),
+                num_nodes=len(rows[k]),
+                src=src[k] - first[k],
+                dst=dst[k] - first[k],
+                x=torch.from_numpy(self.feats[rows[k]]),
+                y=torch.from_numpy(self.labels[rows[k]]).float(),
                 name=f"tissue {graph_id}",
             )
-            for graph_id, rows, mine in parts
+            for k, graph_id in enumerate(ids.tolist())
         ]
 
 
-def _split(name: str, unpack: Callable[[str], bytes], path: Path) -> _Split:
-    def place(rest: str) -> tuple[bytes, str]:
-        return unpack(f"{name}_{rest}"), f"{path}: {name}_{rest}"
-
-    nodes, ends = _nodes_and_ends(*place("graph.json"))
-    feats = _array(*place("feats.npy"), dims=2)
-    labels = _array(*place("labels.npy"), dims=2)
-    numbers, where = place("graph_id.npy")
-    graph_id = _whole(_array(numbers, where, dims=1), where)
-    rows = {
-        "graph.json": len(nodes),
-        "feats.npy": len(feats),
-        "labels.npy": len(labels),
-        "graph_id.npy": len(graph_id),
-    }
-    if len(set(rows.values())) > 1:
-        counts = ", ".join(f"{name}_{rest} {count}" for rest, count in rows.items())
+def _read_split(name: str, unpack: Callable[[str], bytes], sizes: dict) -> _Split:
+    """Read four members; F and L are in `sizes` if a split was read before."""
+    graph = f"{name}_graph.json"
+    nodes, ends = _nodes_and_ends(unpack(graph), graph)
+    sizes["N"] = len(nodes)
+    arrays = {}
+    for kind, (form, dtype, remedy) in _ARRAYS.items():
+        member = f"{name}_{kind}.npy"
+        array = _array(unpack(member), member)
+        for letter, size in zip(form, array.shape, strict=False):
+            sizes.setdefault(letter, size)
+        expected = [sizes.get(letter, letter) for letter in form]
+        if list(array.shape) != expected or not array.size:
+            raise ValueError(
+                f"{member} has the shape {list(array.shape)}; it must be "
+                f"[{', '.join(form)}], here {expected}: a row for each node of "
+                f"{graph}, the same columns in every split, and not empty"
+            )
+        with np.errstate(over="ignore", invalid="ignore"):  # refused in the next lines
+            kept = arrays[kind] = array.astype(dtype)
+        fits = np.isfinite(kept) if kind == "feats" else kept == array
+        if not fits.all():
+            raise ValueError(f"{member} holds {array[~fits][0]}; {remedy}")
+    graph_id = arrays["graph_id"]
+    crossing = ends[graph_id[ends[:, 0]] != graph_id[ends[:, 1]]]
+    if crossing.size:
+        one, other = crossing[0]
         raise ValueError(
-            f"{path}: the members of {name} tell of different numbers of nodes: "
-            f"{counts}; write them for the same nodes, in the same order"
+            f"{name}_graph_id.npy does not match {graph}: nodes {nodes[one]!r} and "
+            f"{nodes[other]!r} are linked, but in graphs {graph_id[one]} and "
+            f"{graph_id[other]}; give linked nodes the same id"
         )
-    crossing = graph_id[ends[:, 0]] != graph_id[ends[:, 1]]
-    if crossing.any():
-        one, other = ends[crossing.argmax()]
-        raise ValueError(
-            f"{path}: {name}_graph_id.npy does not match {name}_graph.json: nodes "
-            f"{nodes[one]!r} and {nodes[other]!r} are linked, but in graphs "
-            f"{graph_id[one]} and {graph_id[other]}; give linked nodes the same id"
-        )
-    with np.errstate(over="ignore"):  # becomes infinite, which is refused
-        feats = feats.astype(np.float32)
-    wrong = int((~np.isfinite(feats)).sum())
-    if wrong:
-        raise ValueError(
-            f"{path}: {name}_feats.npy holds {wrong} values that as float32 are NaN or "
-            f"infinite; clean the features of the {name} split"
-        )
-    unknown = labels[(labels != 0) & (labels != 1)]
-    if unknown.size:
-        raise ValueError(
-            f"{path}: {name}_labels.npy holds {unknown[0]}; write 1 where a node has "
-            "the label and 0 where it has not"
-        )
-    return _Split(name, feats, labels.astype(np.float32), graph_id, ends)
+    return _Split(name, ends=ends, **arrays)
 
 
-def _nodes_and_ends(content: bytes, where: str) -> tuple[list[int | str], np.ndarray]:
+def _nodes_and_ends(content: bytes, member: str) -> tuple[list, np.ndarray]:
     """The ids of the nodes, and the rows of the two ends of each link, `[E, 2]`."""
-    entries = content.count(b",")
+    entries = sum(content.count(mark) for mark in (b",", b"[", b"{"))
     if entries > MAX_ENTRIES:
         raise ValueError(
-            f"{where} holds {entries:,} entries; more than {MAX_ENTRIES:,} are not "
+            f"{member} holds {entries:,} entries; more than {MAX_ENTRIES:,} are not "
             "read. Do not trust this file"
         )
     try:
         graph = json.loads(content.decode("utf-8-sig"))  # not as UTF-32, as of zeros
-    except (ValueError, RecursionError) as error:
+        (links,) = (graph[key] for key in ("links", "edges") if key in graph)
+        nodes = [node["id"] for node in graph["nodes"]]
+        ends = [link[key] for link in links for key in ("source", "target")]
+        row = {node: number for number, node in enumerate(nodes)}
+        rows = [row.get(end, -1) for end in ends]
+    except (ValueError, RecursionError, LookupError, TypeError) as error:
         raise ValueError(
-            f"{where} is not JSON ({error}); write it with networkx.node_link_data and "
-            "json.dump"
+            f'{member} is not JSON of "nodes", each with an "id", and "links" (or '
+            f'"edges"), each with "source" and "target" ({type(error).__name__}: '
+            f"{error}); write it with networkx.node_link_data and json.dump"
         ) from error
-    lists = {}
-    if isinstance(graph, dict):
-        keys = ("nodes", "links", "edges")
-        lists = {k: graph[k] for k in keys if isinstance(graph.get(k), list)}
-    if lists.keys() not in ({"nodes", "links"}, {"nodes", "edges"}):
+    numbers = range(len(nodes))
+    if len(row) < len(nodes):
+        twice = next(node for n, node in enumerate(nodes) if row[node] != n)
         raise ValueError(
-            f'{where} must hold a list "nodes" and either a list "links" or a list '
-            '"edges"; write it with networkx.node_link_data'
+            f"{member} has two nodes with the id {twice!r}; give each its own"
         )
-    nodes, links = lists.values()
-
-    row = {}  # of each node's id
-    for node in nodes:
-        node_id = _id_under("id", node, "node", where)
-        if node_id in row:
-            raise ValueError(
-                f"{where} has two nodes with the id {node_id!r}; give each its own"
-            )
-        row[node_id] = len(row)
-    numbers = range(len(row))
-    if list(row) != list(numbers) and row.keys() == set(numbers):
+    if nodes != list(numbers) and row.keys() == set(numbers):
         raise ValueError(
-            f"{where} numbers its nodes 0 to {len(row) - 1} but lists them in another "
-            "order: some programs take the number for the row of the arrays, others "
-            "the place in the list. List them by number, and the arrays with them"
+            f"{member} numbers its nodes 0 to {len(nodes) - 1}, but not in this order, "
+            "in which other programs read the arrays; list them by number, and the "
+            "rows of the arrays with them"
         )
-    ends = []
-    for link in links:
-        for key in ("source", "target"):
-            end = _id_under(key, link, "link", where)
-            if end not in row:
-                raise ValueError(
-                    f"{where}: the {key} of a link is {end!r}, which is the id of no "
-                    "node; list that node, or leave the link out"
-                )
-            ends.append(row[end])
-    return list(row), np.array(ends, dtype=np.int64).reshape(-1, 2)
-
-
-def _id_under(key: str, entry: object, what: str, where: str) -> int | str:
-    found = entry.get(key) if isinstance(entry, dict) else None
-    if type(found) not in (int, str):  # True would pass for 1
+    if -1 in rows:
+        at = rows.index(-1)
         raise ValueError(
-            f'{where}: every {what} needs "{key}", a whole number or text; one is '
-            f"{str(entry)[:80]}. Write the file with networkx.node_link_data"
+            f"{member}: the {('source', 'target')[at % 2]} of a link is {ends[at]!r}, "
+            "which is the id of no node; list that node, or leave the link out"
         )
-    return found
+    return nodes, np.array(rows, dtype=np.int64).reshape(-1, 2)
 
 
-def _array(content: bytes, where: str, dims: int) -> np.ndarray:
+def _array(content: bytes, member: str) -> np.ndarray:
     try:
         # Unlike numpy.load this takes nothing but an array: no zip, and no pickle.
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     except Exception as error:  # a bad header raises what Python's parser raises
         raise ValueError(
-            f"{where} is not an array of numbers ({error}); save it with numpy.save"
+            f"{member} is not an array of numbers ({error}); save it with numpy.save"
         ) from error
     if array.dtype.kind not in "biuf":
         raise ValueError(
-            f"{where} holds {array.dtype}; save whole or floating-point numbers"
-        )
-    if array.ndim != dims or 0 in array.shape:
-        form = ("[N]", "[N, columns]")[dims - 1]
-        raise ValueError(
-            f"{where} has the shape {list(array.shape)}; it must be {form}, with a row "
-            "for each node, and not be empty"
+            f"{member} holds {array.dtype}; save whole or floating-point numbers"
         )
     return array
-
-
-def _whole(array: np.ndarray, where: str) -> np.ndarray:
-    """The same numbers as int64; numpy.ones and the like make floats of graph ids."""
-    exact = np.isfinite(array) & (array == np.floor(array)) & (np.abs(array) < 2**53)
-    if not exact.all():
-        raise ValueError(
-            f"{where} holds {array[~exact][0]}; graph ids must be whole numbers"
-        )
-    return array.astype(np.int64)
