@@ -4,6 +4,8 @@ Papers cite papers of their own subfield, a few papers are cited by many, and a 
 words come partly from its subfield. Nothing in them was measured on a real paper.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from gat_course import intake
@@ -13,39 +15,25 @@ _SUBFIELDS = 8  # per class; the k-th largest has a share in proportion to 1 / k
 _FAVOURITES = 50  # words that a subfield uses more than others do
 _PER_CLASS, _VALIDATION, _TEST = 20, 500, 1000  # the Planetoid split
 
-# The sizes are those of the real data. The three numbers after them were chosen so
-# that homophily, degrees and difficulty come close too:
-#   popularity  the k-th most popular paper draws k^-popularity as many citations
-#   inside      share of citations that stay inside the subfield
-#   favoured    share of a paper's words that are its subfield's favourites
+
+class _Shape(NamedTuple):
+    """Sizes are the real data's; the last three bring its degrees and difficulty."""
+
+    class_sizes: tuple[int, ...]
+    links: int
+    vocabulary: int
+    words: float  # per paper
+    popularity: float  # the k-th most popular paper draws k^-popularity of citations
+    inside: float  # share of citations that stay inside the subfield
+    favoured: float  # share of a paper's words that are its subfield's favourites
+
+
+_CORA = 351, 217, 418, 818, 426, 298, 180
+_CITESEER = 264, 590, 668, 701, 596, 508
 _SHAPES = {
-    "cora": {
-        "class_sizes": (351, 217, 418, 818, 426, 298, 180),
-        "links": 5278,
-        "vocabulary": 1433,
-        "words": 18.2,  # per paper
-        "popularity": 0.76,
-        "inside": 0.81,
-        "favoured": 0.38,
-    },
-    "citeseer": {
-        "class_sizes": (264, 590, 668, 701, 596, 508),
-        "links": 4552,
-        "vocabulary": 3703,
-        "words": 31.8,
-        "popularity": 0.74,
-        "inside": 0.7,
-        "favoured": 0.19,
-    },
-    "pubmed": {
-        "class_sizes": (4103, 7739, 7875),
-        "links": 44324,
-        "vocabulary": 500,
-        "words": 50.1,
-        "popularity": 0.5,
-        "inside": 0.7,
-        "favoured": 0.27,
-    },
+    "cora": _Shape(_CORA, 5278, 1433, 18.2, 0.76, 0.81, 0.38),
+    "citeseer": _Shape(_CITESEER, 4552, 3703, 31.8, 0.74, 0.7, 0.19),
+    "pubmed": _Shape((4103, 7739, 7875), 44324, 500, 50.1, 0.5, 0.7, 0.27),
 }
 
 
@@ -76,7 +64,7 @@ def synthetic_citation(like: str = "cora", seed: int = 0) -> GraphData:
         raise ValueError(f"unknown data set {like!r}; choose one of {names}")
     shape = _SHAPES[like]
     rng = np.random.default_rng(seed)
-    counts = shape["class_sizes"]
+    counts = shape.class_sizes
     y = rng.permutation(np.repeat(np.arange(len(counts)), counts))
     shares = 1 / np.arange(1, _SUBFIELDS + 1)
     subfield = y * _SUBFIELDS + _draw(shares, len(y), rng)
@@ -112,7 +100,7 @@ def _position(cumulated: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _links(
-    subfield: np.ndarray, shape: dict, rng: np.random.Generator
+    subfield: np.ndarray, shape: _Shape, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Let every paper cite one other, then popular papers cite until there are enough.
 
@@ -122,7 +110,7 @@ def _links(
     n = len(subfield)
     by_subfield = np.argsort(subfield, kind="stable")
     rank = rng.permutation(n) + 1
-    popularity = rank ** -shape["popularity"]
+    popularity = rank**-shape.popularity
     # Lay the papers side by side on a line, subfield by subfield, each as wide as it is
     # popular. A citation is then a random point inside, or outside, one stretch of it.
     ends = np.cumsum(popularity[by_subfield])
@@ -135,7 +123,7 @@ def _links(
     links = np.empty(0, dtype=np.int64)  # one number per link: smaller end * n + larger
     citing = np.arange(n)
     while len(citing):
-        inside = rng.random(len(citing)) < shape["inside"]
+        inside = rng.random(len(citing)) < shape.inside
         point = rng.random(len(citing))
         width = right[citing] - left[citing]
         at_inside = left[citing] + point * width
@@ -148,17 +136,17 @@ def _links(
         linked[links // n] = linked[links % n] = True
         citing = np.flatnonzero(~linked)
         if not len(citing):
-            citing = _draw(popularity, shape["links"] - len(links), rng)
+            citing = _draw(popularity, shape.links - len(links), rng)
     return links // n, links % n
 
 
-def _words(subfield: np.ndarray, shape: dict, rng: np.random.Generator) -> np.ndarray:
+def _words(subfield: np.ndarray, shape: _Shape, rng: np.random.Generator) -> np.ndarray:
     """Which paper uses which word, bool `[N, F]`."""
-    vocabulary, favoured = shape["vocabulary"], shape["favoured"]
+    vocabulary, favoured = shape.vocabulary, shape.favoured
     common = rng.permutation(np.arange(1, vocabulary + 1) ** -0.5)
     common /= common.sum()
     chance = np.tile((1 - favoured) * common, (subfield.max() + 1, 1))
     for row in chance:
         favourites = rng.permutation(vocabulary)[:_FAVOURITES]
         row[favourites] += favoured * common[favourites] / common[favourites].sum()
-    return rng.random((len(subfield), vocabulary)) < shape["words"] * chance[subfield]
+    return rng.random((len(subfield), vocabulary)) < shape.words * chance[subfield]
