@@ -1,7 +1,4 @@
-"""Graphs to learn from: the papers', checked before they are opened, and made-up ones.
-
-Chapters 5 and 6 describe them.
-"""
+"""Graphs to learn from: real ones, checked before they are opened, and made-up ones."""
 
 from gat_course.datasets import download, ppi, synthetic
 from gat_course.datasets.finding import DatasetUnavailable

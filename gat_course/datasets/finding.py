@@ -43,9 +43,24 @@ def find_files(
     """
     if fallback not in (None, "synthetic"):
         raise ValueError(f'fallback must be None or "synthetic", got {fallback!r}')
-    found, tried = _search(files, root, otherwise)
+    tried = ["GAT_COURSE_DATA: not set"]
+    if given := os.environ.get("GAT_COURSE_DATA"):
+        folder = Path(given).expanduser()
+        if found := _read_given(files, folder, otherwise):
+            return found
+        folder /= files.subfolder
+        tried = [f"GAT_COURSE_DATA: no file of {files.label} in {folder}"]
+
+    cache = Path(root or import_pooch().os_cache("gat_course")).expanduser()
+    folder = cache / files.subfolder
+    found = read_intact(files, folder)
+    if len(found) < len(files.sums):
+        tried.append(f"cache {folder}: {len(found)} of {len(files.sums)} files")
+        tried += fetch(files, folder)
+        found = read_intact(files, folder)
     if len(found) == len(files.sums):
         return found
+
     first, *more = files.sums
     lines = [
         f"{files.label} cannot be had. Tried:",
@@ -67,28 +82,6 @@ def find_files(
         stacklevel=3,
     )
     return None
-
-
-def _search(
-    files: RemoteFiles, root: str | os.PathLike | None, otherwise: str
-) -> tuple[dict[str, bytes], list[str]]:
-    """The files that were found, and the places that lack some, with what is wrong."""
-    tried = ["GAT_COURSE_DATA: not set"]
-    if given := os.environ.get("GAT_COURSE_DATA"):
-        folder = Path(given).expanduser()
-        if found := _read_given(files, folder, otherwise):
-            return found, []
-        folder /= files.subfolder
-        tried = [f"GAT_COURSE_DATA: no file of {files.label} in {folder}"]
-
-    cache = Path(root or import_pooch().os_cache("gat_course")).expanduser()
-    folder = cache / files.subfolder
-    found = read_intact(files, folder)
-    if len(found) < len(files.sums):
-        tried.append(f"cache {folder}: {len(found)} of {len(files.sums)} files")
-        tried += fetch(files, folder)
-        found = read_intact(files, folder)
-    return found, tried
 
 
 def _read_given(files: RemoteFiles, given: Path, otherwise: str) -> dict[str, bytes]:
