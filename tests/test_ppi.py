@@ -174,15 +174,14 @@ def test_each_node_is_looked_at_once_however_many_graphs_there_are(monkeypatch):
     n, counted = 2000, {}
     for graphs in (1, n):
         graph_id = (np.arange(n) % graphs).view(Counting)
-        split = ppi_file._Split(
-            "train",
+        Counting.calculated = 0
+        found = ppi_file._graphs(
             feats=np.zeros((n, 1), "f4"),
             labels=np.zeros((n, 1), "f4"),
             graph_id=graph_id,
             ends=np.zeros((0, 2), dtype=np.int64),
         )
-        Counting.calculated = 0
-        assert len(split.graphs()) == graphs
+        assert len(found) == graphs
         counted[graphs] = Counting.calculated
     assert 0 < counted[n] < 10 * n
     assert counted[1] < 10 * n
@@ -592,7 +591,7 @@ def test_a_graph_in_two_splits(path, made):
     ids = made["test_graph_id.npy"]
     ids[ids == 24] = 7
     small_ppi.pack(path, made)
-    refused(path, "graph 7 is in train_graph_id.npy and in test_graph_id.npy")
+    refused(path, "tissue 7 is in train_graph_id.npy and in test_graph_id.npy")
 
 
 @pytest.mark.parametrize("kind, width", [("feats", 50), ("labels", 121)])

@@ -30,6 +30,7 @@ MIRRORS = (
     "af6abf468a772cc055bec88c52e4d6f51b7c37e3/data/",
     "https://github.com/tkipf/gcn/raw/master/gcn/data/",
 )
+INDEX = "test.index"
 SHA256 = {
     "cora": {
         "x": "23cfa55d91c6f624233f5eb7b6e3f141f1bd2b2ae39608a63cf5d084bb27baab",
@@ -39,9 +40,7 @@ SHA256 = {
         "allx": "9419ba2f26f5c35243db64aba110e0f35a04851609e0dc5433450676ca6b8543",
         "ally": "2b998f5cc7fedc86e7f97ca2498f47a1ffc1462c29e2d578b23bf3f62b6e7d71",
         "graph": "58f13302f39dde8852dad6fe6d15b89b077b6d7f837626bce671ef80344b383d",
-        "test.index": (
-            "297ce89af2b51a6a194181c7dbe1796c6a1cf9cd9349a88383b1b1e227867875"
-        ),
+        INDEX: "297ce89af2b51a6a194181c7dbe1796c6a1cf9cd9349a88383b1b1e227867875",
     },
     "citeseer": {
         "x": "d20de19150741e555de0ed037195630fc194114ebc7fd72ced62810148aa22f6",
@@ -51,9 +50,7 @@ SHA256 = {
         "allx": "2ac30345d95c9ec933a817ee0bdd6a5f077f8c184a20e696910192d534414668",
         "ally": "f704b2d986dde6c2669934de1f3ae5696a6cf9455c0f6b2646a2d135ea0a1c95",
         "graph": "d79a4ef9d3e7169aee8946145f6b7306e35bc79bffad26346cfb94e10e9912a7",
-        "test.index": (
-            "2af990671580b6b2df5d158d1038f8292e30c9cd821b5453f399659b25b723d4"
-        ),
+        INDEX: "2af990671580b6b2df5d158d1038f8292e30c9cd821b5453f399659b25b723d4",
     },
     # Pubmed's sums are second-hand: from another public registry, whose sums for Cora
     # and Citeseer are the ones above. No test of this project has read these files.
@@ -65,9 +62,7 @@ SHA256 = {
         "allx": "508e538e2abdccdd54c4d3e9f49d638b4af7107d85845f66ddea5a5152658b7e",
         "ally": "0c37bbe3b5014ec365e9d393cf4791925e5ed94fb194305d74f064a8d7b50f0e",
         "graph": "5b89f0036ca22909471f1e6558eb42fa06e0c730a577bde5b058b40638f81dc9",
-        "test.index": (
-            "b101d421688bbaecbd82e8a18f1e282378d6830f3a37666f28ebc47f844341b5"
-        ),
+        INDEX: "b101d421688bbaecbd82e8a18f1e282378d6830f3a37666f28ebc47f844341b5",
     },
 }
 
@@ -205,8 +200,8 @@ def _graph(name: str, files: dict[str, bytes]) -> GraphData:
     """
     from scipy.sparse import csr_matrix, vstack
 
-    test = np.array([int(i) for i in files["test.index"].split()])
-    part = {s: _unpickle(files[s]) for s in files if s != "test.index"}
+    test = np.array([int(i) for i in files[INDEX].split()])
+    part = {s: _unpickle(files[s]) for s in files if s != INDEX}
     links = part["graph"]  # node -> its neighbours, some twice, some the node itself
     num_nodes = len(links)
     num_train, num_known = len(part["y"]), len(part["ally"])

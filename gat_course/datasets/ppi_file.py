@@ -10,8 +10,6 @@ import json
 import re
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import torch
@@ -43,16 +41,16 @@ def read_zip(content: bytes, path: object, name: str) -> Tissues:
     """
     try:
         unpack = _unpacker(content)
-        sizes = {}
-        splits = [_read_split(split, unpack, sizes) for split in _SPLITS]
-        for one, other in combinations(splits, 2):
-            both = np.intersect1d(one.graph_id, other.graph_id)
-            if both.size:
-                raise ValueError(
-                    f"graph {both[0]} is in {one.name}_graph_id.npy and in "
-                    f"{other.name}_graph_id.npy; give each graph an id of its own"
-                )
-        train, val, test = (split.graphs() for split in splits)
+        sizes, home, parts = {}, {}, []
+        for split in _SPLITS:
+            parts.append(_read_split(split, unpack, sizes))
+            for graph in parts[-1]:
+                if home.setdefault(graph.name, split) != split:
+                    raise ValueError(
+                        f"{graph.name} is in {home[graph.name]}_graph_id.npy and in "
+                        f"{split}_graph_id.npy; give each graph an id of its own"
+                    )
+        train, val, test = parts
         return Tissues(train=train, val=val, test=test, name=name).standardized()
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -122,49 +120,10 @@ def _unpacker(content: bytes) -> Callable[[str], bytes]:
 # Opening the members
 
 
-@dataclass
-class _Split:
-    """One split: `feats` `[N, F]`, `labels` `[N, L]`, `graph_id` `[N]`.
-
-    `ends` `[E, 2]` holds the rows of both ends of each link, as they stand in the file.
-    """
-
-    name: str
-    feats: np.ndarray
-    labels: np.ndarray
-    graph_id: np.ndarray
-    ends: np.ndarray
-
-    def graphs(self) -> list[GraphData]:
-        """Take the split apart, by ascending graph id."""
-        # Renumbered graph by graph, the nodes of each stand side by side, and so do its
-        # sorted edges: no node or edge is looked at once for each graph.
-        rows = np.argsort(self.graph_id, kind="stable")
-        ids, first = np.unique(self.graph_id[rows], return_index=True)
-        n = len(rows)
-        number = np.empty(n, dtype=np.int64)
-        number[rows] = np.arange(n)
-        ends = number[self.ends]
-        both_ways = np.concatenate([ends, ends[:, ::-1]])
-        both_ways = both_ways[both_ways[:, 0] != both_ways[:, 1]]
-        dst, src = np.divmod(np.unique(both_ways[:, 0] * n + both_ways[:, 1]), n)
-        rows = np.split(rows, first[1:])
-        src, dst = (np.split(e, np.searchsorted(dst, first[1:])) for e in (src, dst))
-        return [
-            GraphData(
-                num_nodes=len(rows[k]),
-                src=src[k] - first[k],
-                dst=dst[k] - first[k],
-                x=torch.from_numpy(self.feats[rows[k]]),
-                y=torch.from_numpy(self.labels[rows[k]]).float(),
-                name=f"tissue {graph_id}",
-            )
-            for k, graph_id in enumerate(ids.tolist())
-        ]
-
-
-def _read_split(name: str, unpack: Callable[[str], bytes], sizes: dict) -> _Split:
-    """Read four members; F and L are in `sizes` if a split was read before."""
+def _read_split(
+    name: str, unpack: Callable[[str], bytes], sizes: dict
+) -> list[GraphData]:
+    """Read the graphs of a split; `sizes` holds F and L of a split read before."""
     graph = f"{name}_graph.json"
     nodes, ends = _nodes_and_ends(unpack(graph), graph)
     sizes["N"] = len(nodes)
@@ -195,7 +154,7 @@ def _read_split(name: str, unpack: Callable[[str], bytes], sizes: dict) -> _Spli
             f"{nodes[other]!r} are linked, but in graphs {graph_id[one]} and "
             f"{graph_id[other]}; give linked nodes the same id"
         )
-    return _Split(name, ends=ends, **arrays)
+    return _graphs(ends=ends, **arrays)
 
 
 def _nodes_and_ends(content: bytes, member: str) -> tuple[list, np.ndarray]:
@@ -253,3 +212,35 @@ def _array(content: bytes, member: str) -> np.ndarray:
             f"{member} holds {array.dtype}; save whole or floating-point numbers"
         )
     return array
+
+
+def _graphs(
+    feats: np.ndarray, labels: np.ndarray, graph_id: np.ndarray, ends: np.ndarray
+) -> list[GraphData]:
+    """Take a split apart, by ascending graph id; `ends` `[E, 2]` are rows of the rest.
+
+    Renumbered graph by graph, the nodes of each stand side by side, and so do its
+    sorted edges: no node or edge is looked at once for each graph.
+    """
+    rows = np.argsort(graph_id, kind="stable")
+    ids, first = np.unique(graph_id[rows], return_index=True)
+    n = len(rows)
+    number = np.empty(n, dtype=np.int64)
+    number[rows] = np.arange(n)
+    ends = number[ends]
+    both_ways = np.concatenate([ends, ends[:, ::-1]])
+    both_ways = both_ways[both_ways[:, 0] != both_ways[:, 1]]
+    dst, src = np.divmod(np.unique(both_ways[:, 0] * n + both_ways[:, 1]), n)
+    rows = np.split(rows, first[1:])
+    src, dst = (np.split(e, np.searchsorted(dst, first[1:])) for e in (src, dst))
+    return [
+        GraphData(
+            num_nodes=len(rows[k]),
+            src=src[k] - first[k],
+            dst=dst[k] - first[k],
+            x=torch.from_numpy(feats[rows[k]]),
+            y=torch.from_numpy(labels[rows[k]]).float(),
+            name=f"tissue {number}",
+        )
+        for k, number in enumerate(ids.tolist())
+    ]
