@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 
@@ -23,22 +24,23 @@ class RemoteFiles:
         sums: SHA-256 of each file, by its name.
         mirrors: addresses of folders, each ending in "/" and holding all files. What
             one of them cannot give is asked of the next.
+        call: how the loader is called, up to `root` and `fallback`: 'load("cora", '.
         subfolder: where in the cache and in `GAT_COURSE_DATA` the files lie.
+        stand_in: what `fallback="synthetic"` gives in their place.
+        otherwise: what else to do about a damaged file in `GAT_COURSE_DATA`.
     """
 
     label: str
     sums: Mapping[str, str]
     mirrors: Sequence[str]
+    call: str
     subfolder: str = ""
+    stand_in: str = "a synthetic graph"
+    otherwise: str = ""
 
 
 def read_intact(files: RemoteFiles, folder: Path) -> dict[str, bytes]:
-    """Read those files of a folder whose checksum is right.
-
-    Returns:
-        Their content, by name. A file that is missing, unreadable or damaged is left
-        out.
-    """
+    """Read those files of a folder whose checksum is right; their content, by name."""
     found = {}
     for name, expected in files.sums.items():
         try:
@@ -65,10 +67,8 @@ def fetch(files: RemoteFiles, folder: Path) -> list[str]:
 
     Pooch writes under another name and renames the file once its checksum is right, so
     whatever interrupts a download, no partial file gets a name that is read. Of two
-    processes one downloads and the other waits.
-
-    Returns:
-        What went wrong, a line for each place; empty if the files are there now.
+    processes one downloads and the other waits. Returns what went wrong, a line for
+    each place; nothing if the files are there now.
     """
     import filelock
 
@@ -97,20 +97,19 @@ def _fetch_missing(files: RemoteFiles, folder: Path) -> list[str]:
     with tqdm(
         total=len(missing), desc=f"Downloading {files.label}", unit="file"
     ) as bar:
-        for attempt in range(ROUNDS):
-            time.sleep(attempt)
-            for mirror in files.mirrors:
-                if attempt and time.monotonic() - last_success > GIVE_UP_AFTER:
-                    return list(failures.values())
-                try:
-                    while missing:
-                        name = missing[0]
-                        known = files.sums[name]
-                        pooch.retrieve(mirror + name, known, name, folder, None, http)
-                        del missing[0]
-                        bar.update()
-                        last_success = time.monotonic()
-                    return []
-                except (RequestException, ValueError) as error:  # ValueError: checksum
-                    failures[mirror] = f"{mirror}: {name}: {error}"
+        for attempt, mirror in product(range(ROUNDS), files.mirrors):
+            if attempt and time.monotonic() - last_success > GIVE_UP_AFTER:
+                break
+            time.sleep(attempt / len(files.mirrors))
+            try:
+                while missing:
+                    name = missing[0]
+                    url, known = mirror + name, files.sums[name]
+                    pooch.retrieve(url, known, name, folder, downloader=http)
+                    del missing[0]
+                    bar.update()
+                    last_success = time.monotonic()
+                return []
+            except (RequestException, ValueError) as error:  # ValueError: checksum
+                failures[mirror] = f"{mirror}: {name}: {error}"
     return list(failures.values())

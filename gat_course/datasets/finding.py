@@ -16,27 +16,13 @@ class DatasetUnavailable(RuntimeError):
 
 
 def find_files(
-    files: RemoteFiles,
-    root: str | os.PathLike | None,
-    fallback: str | None,
-    *,
-    call: str,
-    stand_in: str = "a synthetic graph",
-    otherwise: str = "",
+    files: RemoteFiles, root: str | os.PathLike | None, fallback: str | None
 ) -> dict[str, bytes] | None:
     """Look for the files of a data set in the three places that `load` names.
 
-    Args:
-        files: which they are.
-        root: folder of the cache; by default the user's cache folder.
-        fallback: None, or "synthetic" for a warning instead of `DatasetUnavailable`.
-        call: how the loader is called, up to these two arguments: 'load("cora", '.
-        stand_in: what "synthetic" gives in place of the data set.
-        otherwise: what else to do about a damaged file in `GAT_COURSE_DATA`.
-
     Returns:
-        The content of every file, checked, by its name. None where the caller is to
-        use a synthetic graph; the caller's caller has been warned.
+        The content of every file, checked, by its name. None where `fallback` is
+        "synthetic" and they cannot be had; the caller's caller has been warned.
 
     Raises:
         ValueError, FileNotFoundError, DatasetUnavailable: as `load` says.
@@ -46,7 +32,7 @@ def find_files(
     tried = ["GAT_COURSE_DATA: not set"]
     if given := os.environ.get("GAT_COURSE_DATA"):
         folder = Path(given).expanduser()
-        if found := _read_given(files, folder, otherwise):
+        if found := _read_given(files, folder):
             return found
         folder /= files.subfolder
         tried = [f"GAT_COURSE_DATA: no file of {files.label} in {folder}"]
@@ -70,21 +56,21 @@ def find_files(
         f"  - put {first}{' and so on' if more else ''}, from {files.mirrors[0]}, into "
         f"{Path('FOLDER', files.subfolder)} and set the environment variable "
         "GAT_COURSE_DATA to FOLDER;",
-        f"  - {call}root=FOLDER) with a folder that you can write to;",
-        f'  - {call}fallback="synthetic") for {stand_in}.',
+        f"  - {files.call}root=FOLDER) with a folder that you can write to;",
+        f'  - {files.call}fallback="synthetic") for {files.stand_in}.',
     ]
     reason = "\n".join(lines)
     if fallback is None:
         raise DatasetUnavailable(reason)
     warnings.warn(
-        f"USING {stand_in.upper()} IN PLACE OF {files.label.upper()}: what is shown "
-        f"says nothing about {files.label}. {reason}",
+        f"USING {files.stand_in.upper()} IN PLACE OF {files.label.upper()}: what is "
+        f"shown says nothing about {files.label}. {reason}",
         stacklevel=3,
     )
     return None
 
 
-def _read_given(files: RemoteFiles, given: Path, otherwise: str) -> dict[str, bytes]:
+def _read_given(files: RemoteFiles, given: Path) -> dict[str, bytes]:
     """Read the user's own folder: all files, or none, or an error."""
     if not given.is_dir():
         raise FileNotFoundError(
@@ -107,6 +93,6 @@ def _read_given(files: RemoteFiles, given: Path, otherwise: str) -> dict[str, by
             raise ValueError(
                 f"{folder / name} (from GAT_COURSE_DATA) is damaged or is another "
                 f"file: its SHA-256 should be {known} but is {its}. It was not opened. "
-                f"Replace the file, or unset GAT_COURSE_DATA.{otherwise}"
+                f"Replace the file, or unset GAT_COURSE_DATA.{files.otherwise}"
             )
     return found

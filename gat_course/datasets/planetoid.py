@@ -115,8 +115,9 @@ def load(
         sums={f"ind.{name}.{part}": known for part, known in SHA256[name].items()},
         mirrors=MIRRORS,
         subfolder="planetoid",
+        call=f'load("{name}", ',
     )
-    found = find_files(files, root, fallback, call=f'load("{name}", ')
+    found = find_files(files, root, fallback)
     if found is None:
         return synthetic_citation(name)
     return _graph(name, {part: found[f"ind.{name}.{part}"] for part in SHA256[name]})
@@ -179,13 +180,12 @@ class _ArrayUnpickler(pickle.Unpickler):
     """A pickle reader that builds arrays, sparse matrices, dicts and lists only."""
 
     def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _admitted()[module, name]
-        except KeyError:
+        if (module, name) not in _admitted():
             raise pickle.UnpicklingError(
                 f"the file asks for {module}.{name}, which no data file needs; it was "
                 "not opened further. Do not trust this file."
-            ) from None
+            )
+        return _admitted()[module, name]
 
 
 def _unpickle(content: bytes) -> Any:

@@ -46,14 +46,15 @@ def load_ppi(
     "Inductive Representation Learning on Large Graphs", NIPS 2017; put into this form
     by the DGL project.
     """
-    found = find_files(
-        RemoteFiles("PPI", SHA256, MIRRORS),
-        root,
-        fallback,
+    files = RemoteFiles(
+        label="PPI",
+        sums=SHA256,
+        mirrors=MIRRORS,
         call="load_ppi(",
         stand_in="synthetic graphs",
         otherwise=" To read other graphs in this form, use read_ppi(path).",
     )
+    found = find_files(files, root, fallback)
     if found is None:
         return synthetic_tissues()
     return read_zip(found["ppi.zip"], "ppi.zip", "PPI")

@@ -240,7 +240,7 @@ def _graphs(
             dst=dst[k] - first[k],
             x=torch.from_numpy(feats[rows[k]]),
             y=torch.from_numpy(labels[rows[k]]).float(),
-            name=f"tissue {number}",
+            name=f"tissue {ids[k]}",
         )
-        for k, number in enumerate(ids.tolist())
+        for k in range(len(ids))
     ]
