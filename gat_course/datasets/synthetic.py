@@ -91,12 +91,7 @@ def synthetic_citation(like: str = "cora", seed: int = 0) -> GraphData:
 
 def _draw(weights: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """Draw `n` positions, each with a chance in proportion to its weight."""
-    return _position(np.cumsum(weights), rng.random(n) * weights.sum())
-
-
-def _position(cumulated: np.ndarray, at: np.ndarray) -> np.ndarray:
-    last = len(cumulated) - 1
-    return np.minimum(np.searchsorted(cumulated, at, side="right"), last)
+    return rng.choice(len(weights), n, p=weights / weights.sum())
 
 
 def _links(
@@ -129,7 +124,8 @@ def _links(
         at_inside = left[citing] + point * width
         at_outside = (right[citing] + point * (length - width)) % length
         at = np.where(inside, at_inside, at_outside)
-        cited = by_subfield[_position(ends, at)]
+        place = np.searchsorted(ends, at, side="right").clip(max=n - 1)
+        cited = by_subfield[place]
         new = np.minimum(citing, cited) * n + np.maximum(citing, cited)
         links = np.unique(np.concatenate([links, new[citing != cited]]))
         linked = np.zeros(n, dtype=bool)
