@@ -26,6 +26,7 @@ _ARRAYS = {  # form, what it is kept as, and what to do where that cannot be
     "labels": ("NL", bool, "write 1 where a node has the label, 0 where not"),
     "graph_id": ("N", np.int64, "graph ids must be whole numbers"),
 }
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _FILES = ("graph.json", *(f"{kind}.npy" for kind in _ARRAYS))
 _MEMBERS = tuple(f"{split}_{file}" for split in _SPLITS for file in _FILES)
 # A path that leads outside its folder; or a NUL, where zipfile and others end the name.
@@ -68,8 +69,7 @@ def _unpacker(content: bytes) -> Callable[[str], bytes]:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise ValueError(
-            f"this is not a whole zip file ({error}), but cut short or another file; "
-            "get it again"
+            f"not a whole zip file, but cut short or another ({error}); get it again"
         ) from error
     places = {}
     for info in archive.infolist():
@@ -82,20 +82,18 @@ def _unpacker(content: bytes) -> Callable[[str], bytes]:
         if name in _MEMBERS and "__MACOSX" not in folders:
             if name in places:
                 raise ValueError(f"{name} is there twice; keep one")
-            if info.flag_bits & 1:
-                raise ValueError(f"{name} is encrypted; save it without a password")
-            # The other methods would unpack without a bound.
-            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # Encrypted, or by another method, which zipfile unpacks without a bound.
+            if info.flag_bits & 1 or info.compress_type not in _METHODS:
                 raise ValueError(
-                    f"{name} is compressed by method {info.compress_type}; save the "
-                    "zip with deflate, the usual method"
+                    f"{name} is encrypted or not compressed by deflate; save the zip "
+                    "without a password and with deflate, the usual method"
                 )
             places[name] = info
     missing = [name for name in _MEMBERS if name not in places]
     if missing:
         raise ValueError(
-            f"the file lacks {', '.join(missing)}; read_ppi's documentation lists the "
-            f"{len(_MEMBERS)} members of a zip in PPI's form. Add what is missing"
+            f"it lacks {', '.join(missing)}; help(read_ppi) lists what a zip in PPI's "
+            "form holds. Add what is missing"
         )
     total = sum(info.file_size for info in places.values())
     if total > MAX_BYTES:
@@ -130,7 +128,18 @@ def _read_split(
     arrays = {}
     for kind, (form, dtype, remedy) in _ARRAYS.items():
         member = f"{name}_{kind}.npy"
-        array = _array(unpack(member), member)
+        file = io.BytesIO(unpack(member))
+        try:
+            # Unlike numpy.load this takes nothing but an array: no zip, and no pickle.
+            array = np.lib.format.read_array(file, allow_pickle=False)
+        except Exception as error:  # a bad header raises what Python's parser raises
+            raise ValueError(
+                f"{member} is not an array of numbers ({error}); use numpy.save"
+            ) from error
+        if array.dtype.kind not in "biuf":
+            raise ValueError(
+                f"{member} holds {array.dtype}; save whole or real numbers"
+            )
         for letter, size in zip(form, array.shape, strict=False):
             sizes.setdefault(letter, size)
         expected = [sizes.get(letter, letter) for letter in form]
@@ -181,14 +190,11 @@ def _nodes_and_ends(content: bytes, member: str) -> tuple[list, np.ndarray]:
     numbers = range(len(nodes))
     if len(row) < len(nodes):
         twice = next(node for n, node in enumerate(nodes) if row[node] != n)
-        raise ValueError(
-            f"{member} has two nodes with the id {twice!r}; give each its own"
-        )
+        raise ValueError(f"{member} has two nodes with the id {twice!r}; rename one")
     if nodes != list(numbers) and row.keys() == set(numbers):
         raise ValueError(
-            f"{member} numbers its nodes 0 to {len(nodes) - 1}, but not in this order, "
-            "in which other programs read the arrays; list them by number, and the "
-            "rows of the arrays with them"
+            f"{member} numbers its nodes 0 to {len(nodes) - 1} but not in this order; "
+            "list them by number, and the rows of the arrays with them"
         )
     if -1 in rows:
         at = rows.index(-1)
@@ -197,21 +203,6 @@ def _nodes_and_ends(content: bytes, member: str) -> tuple[list, np.ndarray]:
             "which is the id of no node; list that node, or leave the link out"
         )
     return nodes, np.array(rows, dtype=np.int64).reshape(-1, 2)
-
-
-def _array(content: bytes, member: str) -> np.ndarray:
-    try:
-        # Unlike numpy.load this takes nothing but an array: no zip, and no pickle.
-        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except Exception as error:  # a bad header raises what Python's parser raises
-        raise ValueError(
-            f"{member} is not an array of numbers ({error}); save it with numpy.save"
-        ) from error
-    if array.dtype.kind not in "biuf":
-        raise ValueError(
-            f"{member} holds {array.dtype}; save whole or floating-point numbers"
-        )
-    return array
 
 
 def _graphs(
@@ -232,7 +223,8 @@ def _graphs(
     both_ways = both_ways[both_ways[:, 0] != both_ways[:, 1]]
     dst, src = np.divmod(np.unique(both_ways[:, 0] * n + both_ways[:, 1]), n)
     rows = np.split(rows, first[1:])
-    src, dst = (np.split(e, np.searchsorted(dst, first[1:])) for e in (src, dst))
+    cuts = np.searchsorted(dst, first[1:])  # each graph's edges end where it ends
+    src, dst = np.split(src, cuts), np.split(dst, cuts)
     return [
         GraphData(
             num_nodes=len(rows[k]),
