@@ -47,13 +47,12 @@ def find_files(
     if len(found) == len(files.sums):
         return found
 
-    first, *more = files.sums
     lines = [
         f"{files.label} cannot be had. Tried:",
         *(f"  - {place}" for place in tried),
         "What to do, one of:",
         "  - check the network and run this again: complete files are kept;",
-        f"  - put {first}{' and so on' if more else ''}, from {files.mirrors[0]}, into "
+        f"  - put {', '.join(files.sums)}, from {files.mirrors[0]}, into "
         f"{Path('FOLDER', files.subfolder)} and set the environment variable "
         "GAT_COURSE_DATA to FOLDER;",
         f"  - {files.call}root=FOLDER) with a folder that you can write to;",
