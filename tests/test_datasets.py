@@ -21,8 +21,8 @@ import small_ppi
 import torch
 from server import BAD, serving
 
-from gat_course import datasets, download, load_ppi, ppi
-from gat_course.datasets import DatasetUnavailable, load, row_normalize
+from gat_course import download, load_ppi, ppi
+from gat_course.datasets import DatasetUnavailable, load, planetoid, row_normalize
 
 GIVEN = os.environ.get("GAT_COURSE_DATA")
 needs_real_files = pytest.mark.skipif(
@@ -152,7 +152,7 @@ class Small:
 @pytest.fixture
 def small(monkeypatch):
     small = Small()
-    monkeypatch.setattr(datasets, "SHA256", {"cora": small.sums()})
+    monkeypatch.setattr(planetoid, "SHA256", {"cora": small.sums()})
     monkeypatch.delenv("GAT_COURSE_DATA", raising=False)
     return small
 
@@ -162,7 +162,7 @@ def server(small, monkeypatch):
     monkeypatch.setattr(download, "TIMEOUT", (1, 0.3))
     monkeypatch.setattr(download, "ROUNDS", 1)
     with serving({f"ind.cora.{s}": file for s, file in small.files.items()}) as server:
-        monkeypatch.setattr(datasets, "MIRRORS", (server.mirror("good"),))
+        monkeypatch.setattr(planetoid, "MIRRORS", (server.mirror("good"),))
         yield server
 
 
@@ -182,7 +182,7 @@ def test_files_are_put_together_as_they_were_taken_apart(
     old_names, tmp_path, monkeypatch
 ):
     small = Small(old_names)
-    monkeypatch.setattr(datasets, "SHA256", {"cora": small.sums()})
+    monkeypatch.setattr(planetoid, "SHA256", {"cora": small.sums()})
     small.write(tmp_path)
     monkeypatch.setenv("GAT_COURSE_DATA", str(tmp_path))
     assert_is(load("cora"), small)
@@ -284,30 +284,30 @@ def test_bad_server_leaves_nothing_and_the_next_one_helps(
     small, server, tmp_path, monkeypatch, behaviour
 ):
     bad = server.mirror(behaviour)
-    monkeypatch.setattr(datasets, "MIRRORS", (bad,))
+    monkeypatch.setattr(planetoid, "MIRRORS", (bad,))
     with pytest.raises(DatasetUnavailable) as error:
         load("cora", root=tmp_path)
     for part in ("GAT_COURSE_DATA: not set", str(tmp_path), bad, "root=", "fallback="):
         assert part in str(error.value)
     assert not list((tmp_path / "planetoid").glob("ind.*"))
 
-    monkeypatch.setattr(datasets, "MIRRORS", (bad, server.mirror("good")))
+    monkeypatch.setattr(planetoid, "MIRRORS", (bad, server.mirror("good")))
     assert_is(load("cora", root=tmp_path), small)
 
 
 def test_server_that_fails_once_is_asked_again(small, server, tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "MIRRORS", (server.mirror("fails-once"),))
+    monkeypatch.setattr(planetoid, "MIRRORS", (server.mirror("fails-once"),))
     monkeypatch.setattr(download, "ROUNDS", 2)
     assert_is(load("cora", root=tmp_path), small)
     assert len(server.requests) == 9
 
 
 def test_what_has_arrived_is_kept(small, server, tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "MIRRORS", (server.mirror("stalls-later"),))
+    monkeypatch.setattr(planetoid, "MIRRORS", (server.mirror("stalls-later"),))
     with pytest.raises(DatasetUnavailable, match="Read timed out"):
         load("cora", root=tmp_path)
     assert len(server.requests) == 4
-    monkeypatch.setattr(datasets, "MIRRORS", (server.mirror("good"),))
+    monkeypatch.setattr(planetoid, "MIRRORS", (server.mirror("good"),))
     assert_is(load("cora", root=tmp_path), small)
     assert len(server.requests) == 4 + 5
 
@@ -322,7 +322,7 @@ def test_servers_that_never_answer_cost_a_bounded_time(
     monkeypatch.setattr(download, "TIMEOUT", (0.3, 0.5))
     monkeypatch.setattr(download, "GIVE_UP_AFTER", 1.2)
     monkeypatch.setattr(download, "ROUNDS", 3)
-    monkeypatch.setattr(datasets, "MIRRORS", (server.mirror("silent"),) * 3)
+    monkeypatch.setattr(planetoid, "MIRRORS", (server.mirror("silent"),) * 3)
     start = time.monotonic()
     with pytest.raises(DatasetUnavailable):
         load("cora", root=tmp_path)
@@ -335,13 +335,13 @@ def test_a_slow_first_mirror_leaves_time_for_the_second(
 ):
     monkeypatch.setattr(download, "GIVE_UP_AFTER", 0)
     mirrors = server.mirror("corrupts"), server.mirror("good")
-    monkeypatch.setattr(datasets, "MIRRORS", mirrors)
+    monkeypatch.setattr(planetoid, "MIRRORS", mirrors)
     assert_is(load("cora", root=tmp_path), small)
 
 
 def test_no_network(small, server, tmp_path, monkeypatch):
     nobody = "http://127.0.0.1:9/"  # the discard port: no server there
-    monkeypatch.setattr(datasets, "MIRRORS", (nobody,))
+    monkeypatch.setattr(planetoid, "MIRRORS", (nobody,))
     with pytest.raises(DatasetUnavailable, match="refused"):
         load("cora", root=tmp_path)
     with pytest.warns(UserWarning, match="SYNTHETIC GRAPH IN PLACE OF CORA") as caught:
@@ -392,7 +392,7 @@ def test_unwritable_cache(small, server, tmp_path, make):
 
 
 LOAD = {
-    "cora": "datasets.SHA256 = {'cora': sums}; print(datasets.load('cora', root=root))",
+    "cora": "planetoid.SHA256 = {'cora': sums}; print(load('cora', root=root))",
     "ppi": "ppi.SHA256 = sums; print(ppi.load_ppi(root=root))",
 }
 
@@ -401,9 +401,10 @@ def start_load(name, sums, mirrors, root) -> subprocess.Popen:
     """Load a small data set in a new process that turns warnings into errors."""
     program = (
         "import json, sys\n"
-        "from gat_course import datasets, ppi\n"
+        "from gat_course import load, ppi\n"
+        "from gat_course.datasets import planetoid\n"
         "sums, mirrors, root = json.loads(sys.argv[1])\n"
-        f"datasets.MIRRORS = ppi.MIRRORS = mirrors\n{LOAD[name]}\n"
+        f"planetoid.MIRRORS = ppi.MIRRORS = mirrors\n{LOAD[name]}\n"
     )
     settings = json.dumps([sums, mirrors, str(root)])
     return subprocess.Popen(
@@ -476,7 +477,7 @@ def test_hostile_pickle_is_refused_although_its_checksum_matches(
 ):
     mark = tmp_path / "mark"
     small.files["graph"] = HOSTILE[asked_for].replace(b"MARK", bytes(mark))
-    monkeypatch.setattr(datasets, "SHA256", {"cora": small.sums()})
+    monkeypatch.setattr(planetoid, "SHA256", {"cora": small.sums()})
     small.write(tmp_path)
     with pytest.raises(pickle.UnpicklingError, match=f"asks for {asked_for},"):
         load("cora", root=tmp_path, fallback="synthetic")
@@ -493,7 +494,7 @@ def test_nothing_is_opened_before_its_checksum_matches(small, tmp_path, monkeypa
     folder = small.write(tmp_path)
     (folder / "ind.cora.test.index").write_text("not the index")
     opened = []
-    monkeypatch.setattr(datasets, "_unpickle", opened.append)
+    monkeypatch.setattr(planetoid, "_unpickle", opened.append)
     monkeypatch.setenv("GAT_COURSE_DATA", str(tmp_path))
     with pytest.raises(ValueError, match="test.index .* is damaged"):
         load("cora")

@@ -18,6 +18,7 @@ from gat_course import (
     fit,
     reproduce,
 )
+from gat_course.datasets.planetoid import _unpickle
 from gat_course.experiments.published import DIFFERENCES, VARIANTS, PublishedGATLayer
 from gat_course.training.loop import parameter_groups
 
@@ -172,7 +173,7 @@ def planetoid(name):
     if not (folder / f"ind.{name}.x").exists():
         pytest.skip("GAT_COURSE_DATA names no folder with the real data")
     tables = {
-        part: datasets._unpickle((folder / f"ind.{name}.{part}").read_bytes())
+        part: _unpickle((folder / f"ind.{name}.{part}").read_bytes())
         for part in ("x", "y", "tx", "ty", "allx", "ally", "graph")
     }
     tables["order"] = np.loadtxt(folder / f"ind.{name}.test.index", dtype=int)

@@ -8,8 +8,8 @@ from functools import partial
 import torch
 from torch import nn
 
-from gat_course import datasets, ppi
-from gat_course.datasets import DatasetUnavailable
+from gat_course import datasets
+from gat_course.datasets import DatasetUnavailable, ppi
 from gat_course.experiments.published import VARIANTS
 from gat_course.graph import GraphData
 from gat_course.graphs import Tissues

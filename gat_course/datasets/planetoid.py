@@ -6,24 +6,22 @@ opened only if its SHA-256 is the known one, and by a reader that builds arrays 
 nothing else.
 """
 
-import hashlib
 import io
 import os
 import pickle
-import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gat_course import download, intake, sparse
+from gat_course import intake, sparse
+from gat_course.datasets.download import RemoteFiles
+from gat_course.datasets.finding import find_files
+from gat_course.datasets.synthetic import synthetic_citation
 from gat_course.graph import GraphData
-from gat_course.synthetic import synthetic_citation
 
 # Each holds all files; a file that one of them cannot give is asked of the next.
 MIRRORS = (
@@ -32,6 +30,7 @@ MIRRORS = (
     "af6abf468a772cc055bec88c52e4d6f51b7c37e3/data/",
     "https://github.com/tkipf/gcn/raw/master/gcn/data/",
 )
+INDEX = "test.index"
 SHA256 = {
     "cora": {
         "x": "23cfa55d91c6f624233f5eb7b6e3f141f1bd2b2ae39608a63cf5d084bb27baab",
@@ -41,9 +40,7 @@ SHA256 = {
         "allx": "9419ba2f26f5c35243db64aba110e0f35a04851609e0dc5433450676ca6b8543",
         "ally": "2b998f5cc7fedc86e7f97ca2498f47a1ffc1462c29e2d578b23bf3f62b6e7d71",
         "graph": "58f13302f39dde8852dad6fe6d15b89b077b6d7f837626bce671ef80344b383d",
-        "test.index": (
-            "297ce89af2b51a6a194181c7dbe1796c6a1cf9cd9349a88383b1b1e227867875"
-        ),
+        INDEX: "297ce89af2b51a6a194181c7dbe1796c6a1cf9cd9349a88383b1b1e227867875",
     },
     "citeseer": {
         "x": "d20de19150741e555de0ed037195630fc194114ebc7fd72ced62810148aa22f6",
@@ -53,9 +50,7 @@ SHA256 = {
         "allx": "2ac30345d95c9ec933a817ee0bdd6a5f077f8c184a20e696910192d534414668",
         "ally": "f704b2d986dde6c2669934de1f3ae5696a6cf9455c0f6b2646a2d135ea0a1c95",
         "graph": "d79a4ef9d3e7169aee8946145f6b7306e35bc79bffad26346cfb94e10e9912a7",
-        "test.index": (
-            "2af990671580b6b2df5d158d1038f8292e30c9cd821b5453f399659b25b723d4"
-        ),
+        INDEX: "2af990671580b6b2df5d158d1038f8292e30c9cd821b5453f399659b25b723d4",
     },
     # Pubmed's sums are second-hand: from another public registry, whose sums for Cora
     # and Citeseer are the ones above. No test of this project has read these files.
@@ -67,19 +62,9 @@ SHA256 = {
         "allx": "508e538e2abdccdd54c4d3e9f49d638b4af7107d85845f66ddea5a5152658b7e",
         "ally": "0c37bbe3b5014ec365e9d393cf4791925e5ed94fb194305d74f064a8d7b50f0e",
         "graph": "5b89f0036ca22909471f1e6558eb42fa06e0c730a577bde5b058b40638f81dc9",
-        "test.index": (
-            "b101d421688bbaecbd82e8a18f1e282378d6830f3a37666f28ebc47f844341b5"
-        ),
+        INDEX: "b101d421688bbaecbd82e8a18f1e282378d6830f3a37666f28ebc47f844341b5",
     },
 }
-
-
-class DatasetUnavailable(RuntimeError):
-    """A data set is neither on this machine nor to be downloaded.
-
-    The message lists each place that was tried with what went wrong there, and what
-    to do.
-    """
 
 
 def load(
@@ -125,24 +110,17 @@ def load(
     if name not in SHA256:
         names = ", ".join(SHA256)
         raise ValueError(f"unknown data set {name!r}; choose one of {names}")
-    found = find_files(
-        name.title(),
-        {f"ind.{name}.{suffix}": SHA256[name][suffix] for suffix in SHA256[name]},
-        MIRRORS,
-        root,
-        fallback,
+    files = RemoteFiles(
+        label=name.title(),
+        sums={f"ind.{name}.{part}": known for part, known in SHA256[name].items()},
+        mirrors=MIRRORS,
         subfolder="planetoid",
-        advice=(
-            "check the network and run this again: complete files are kept;",
-            f"put the files into FOLDER/planetoid (ind.{name}.x and so on) and set the "
-            "environment variable GAT_COURSE_DATA to FOLDER;",
-            f'load("{name}", root=FOLDER) with a folder that you can write to;',
-            f'load("{name}", fallback="synthetic") for a made-up graph of that size.',
-        ),
+        call=f'load("{name}", ',
     )
+    found = find_files(files, root, fallback)
     if found is None:
         return synthetic_citation(name)
-    return _graph(name, {s: found[f"ind.{name}.{s}"] for s in SHA256[name]})
+    return _graph(name, {part: found[f"ind.{name}.{part}"] for part in SHA256[name]})
 
 
 def row_normalize(x: Any) -> Tensor:
@@ -176,121 +154,6 @@ def row_normalize(x: Any) -> Tensor:
     return sparse.with_values(x, scaled)
 
 
-# Finding the files
-
-
-def find_files(
-    label: str,
-    sums: Mapping[str, str],
-    mirrors: Sequence[str],
-    root: str | os.PathLike | None,
-    fallback: str | None,
-    *,
-    advice: Sequence[str],
-    subfolder: str = "",
-    otherwise: str = "",
-    stand_in: str = "A SYNTHETIC GRAPH",
-) -> dict[str, bytes] | None:
-    """Look for the files of a data set in the three places that `load` names.
-
-    Args:
-        label: what the data set is called.
-        sums: SHA-256 of each file, by its name.
-        mirrors: addresses of folders that hold the files, each ending in "/".
-        root: folder of the cache; by default the user's cache folder.
-        fallback: None, or "synthetic" for a warning instead of `DatasetUnavailable`.
-        advice: what to do where the files cannot be had, a line each.
-        subfolder: where in `root` and in `GAT_COURSE_DATA` the files lie.
-        otherwise: what else to do about a damaged file in `GAT_COURSE_DATA`.
-        stand_in: what the warning says is used in place of the data set.
-
-    Returns:
-        The content of every file, checked, by its name. None where the caller is to
-        use a synthetic graph; the caller's caller has been warned.
-
-    Raises:
-        ValueError, FileNotFoundError, DatasetUnavailable: as `load` says.
-    """
-    if fallback not in (None, "synthetic"):
-        raise ValueError(f'fallback must be None or "synthetic", got {fallback!r}')
-    files, tried = _search(label, sums, mirrors, root, subfolder, otherwise)
-    if len(files) == len(sums):
-        return files
-    reason = "\n".join(
-        [f"{label} cannot be had. Tried:"]
-        + [f"  - {place}" for place in tried]
-        + ["What to do, one of:"]
-        + [f"  - {line}" for line in advice]
-    )
-    if fallback is None:
-        raise DatasetUnavailable(reason)
-    warnings.warn(
-        f"USING {stand_in} IN PLACE OF {label.upper()}: what is shown says nothing "
-        f"about {label}. {reason}",
-        stacklevel=3,
-    )
-    return None
-
-
-def _search(
-    label: str,
-    sums: Mapping[str, str],
-    mirrors: Sequence[str],
-    root: str | os.PathLike | None,
-    subfolder: str,
-    otherwise: str,
-) -> tuple[dict[str, bytes], list[str]]:
-    """The files that were found, and the places that lack some, with what is wrong."""
-    pooch = download.import_pooch()
-    tried = []
-    if given := os.environ.get("GAT_COURSE_DATA"):
-        folder = Path(given).expanduser()
-        files = _read_given(folder, subfolder, sums, otherwise)
-        if files:
-            return files, []
-        tried.append(f"GAT_COURSE_DATA: no file of {label} in {folder / subfolder}")
-    else:
-        tried.append("GAT_COURSE_DATA: not set")
-
-    folder = Path(root or pooch.os_cache("gat_course")).expanduser() / subfolder
-    files = download.read_intact(sums, folder)
-    if len(files) < len(sums):
-        tried.append(f"cache {folder}: {len(files)} of {len(sums)} files")
-        tried += download.fetch(sums, folder, mirrors, label)
-        files = download.read_intact(sums, folder)
-    return files, tried
-
-
-def _read_given(
-    given: Path, subfolder: str, sums: Mapping[str, str], otherwise: str
-) -> dict[str, bytes]:
-    """Read the user's own folder: all files, or none, or an error."""
-    if not given.is_dir():
-        raise FileNotFoundError(
-            f"GAT_COURSE_DATA names {given.absolute()}, which is not a folder. "
-            "Set it to the folder that holds planetoid/ or ppi.zip, or unset it."
-        )
-    folder = given / subfolder
-    missing = [name for name in sums if not (folder / name).exists()]
-    if len(missing) == len(sums):
-        return {}
-    if missing:
-        raise FileNotFoundError(
-            f"{folder} (from GAT_COURSE_DATA) lacks {', '.join(missing)}. "
-            "Copy the missing files there, or unset GAT_COURSE_DATA."
-        )
-    files = {name: (folder / name).read_bytes() for name in sums}
-    for name, expected in sums.items():
-        found = hashlib.sha256(files[name]).hexdigest()
-        if found != expected:
-            raise ValueError(
-                f"{folder / name} (from GAT_COURSE_DATA) is damaged or is another "
-                f"file: its SHA-256 should be {expected} but is {found}. It was not "
-                f"opened. Replace the file, or unset GAT_COURSE_DATA.{otherwise}"
-            )
-    return files
-
-
 # Opening them
 
 
@@ -317,13 +180,12 @@ class _ArrayUnpickler(pickle.Unpickler):
     """A pickle reader that builds arrays, sparse matrices, dicts and lists only."""
 
     def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _admitted()[module, name]
-        except KeyError:
+        if (module, name) not in _admitted():
             raise pickle.UnpicklingError(
                 f"the file asks for {module}.{name}, which no data file needs; it was "
                 "not opened further. Do not trust this file."
-            ) from None
+            )
+        return _admitted()[module, name]
 
 
 def _unpickle(content: bytes) -> Any:
@@ -338,18 +200,16 @@ def _graph(name: str, files: dict[str, bytes]) -> GraphData:
     """
     from scipy.sparse import csr_matrix, vstack
 
-    test = np.array([int(i) for i in files["test.index"].split()])
-    part = {s: _unpickle(files[s]) for s in files if s != "test.index"}
+    test = np.array([int(i) for i in files[INDEX].split()])
+    part = {s: _unpickle(files[s]) for s in files if s != INDEX}
     links = part["graph"]  # node -> its neighbours, some twice, some the node itself
     num_nodes = len(links)
     num_train, num_known = len(part["y"]), len(part["ally"])
 
     node = np.concatenate([np.arange(num_known), test])  # of each row in the tables
     table = vstack([part["allx"], part["tx"]]).tocoo()
-    x = csr_matrix(
-        (table.data, (node[table.row], table.col)), shape=(num_nodes, table.shape[1])
-    )
-    x.sort_indices()
+    places = node[table.row], table.col
+    x = csr_matrix((table.data, places), shape=(num_nodes, table.shape[1]))
     y = np.zeros(num_nodes, dtype=np.int64)
     y[node] = np.concatenate([part["ally"], part["ty"]]).argmax(1)
 
@@ -358,18 +218,11 @@ def _graph(name: str, files: dict[str, bytes]) -> GraphData:
     }
     dst, src = np.array(sorted(both_ways)).T
     number = np.arange(num_nodes)
-    with torch.device("cpu"):  # whatever PyTorch's default device is
-        features = sparse.csr(
-            torch.from_numpy(x.indptr),
-            torch.from_numpy(x.indices),
-            torch.from_numpy(x.data).float(),
-            x.shape,
-        )
     return GraphData(
         num_nodes=num_nodes,
         src=src,
         dst=dst,
-        x=features,
+        x=intake.tensor("x", x).float(),  # whatever PyTorch's default dtype is
         y=y,
         train_mask=number < num_train,
         val_mask=(number >= num_train) & (number < num_train + 500),

@@ -1,0 +1,14 @@
+"""Graphs to learn from: real ones, checked before they are opened, and made-up ones."""
+
+from gat_course.datasets import download, ppi, synthetic
+from gat_course.datasets.finding import DatasetUnavailable
+from gat_course.datasets.planetoid import load, row_normalize
+
+__all__ = [
+    "DatasetUnavailable",
+    "download",
+    "load",
+    "ppi",
+    "row_normalize",
+    "synthetic",
+]

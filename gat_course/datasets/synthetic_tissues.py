@@ -1,0 +1,125 @@
+"""Random graphs in PPI's schema, for when PPI cannot be had (chapter 6).
+
+A node's labels follow from a few of its neighbours. Nothing in the graphs was measured
+on a real protein.
+"""
+
+import numpy as np
+import torch
+
+from gat_course.graph import GraphData
+from gat_course.graphs import Tissues
+
+# What is known of each node of the made-up tissues before Q hides it
+_SIGNAL = 3  # numbers of a node's signal
+_MARK = 2.5  # a sender's mark; the other nodes have 0
+_BACKGROUND = 0.3  # standard deviation of the features that mean nothing
+_SENDER_SHARE = 0.2  # of the nodes
+_MOST_SENDERS = 3  # that a receiver is linked to
+_NOISE_LINKS = 5  # of a receiver to other receivers, on average
+
+
+def synthetic_tissues(
+    seed: int = 0,
+    *,
+    num_graphs: tuple[int, int, int] = (20, 2, 2),
+    num_nodes: int = 300,
+    num_features: int = 50,
+    num_labels: int = 121,
+    label_noise: float = 0.01,
+) -> Tissues:
+    r"""Make graphs in PPI's schema, with a known right attention (chapter 6).
+
+    One node in five is a *sender*, the others are *receivers*. Every node has a mark
+    (senders alone), a signal $v_i$ of three numbers, drawn from a normal distribution,
+    and numbers that mean nothing; a rotation, the same in all graphs, mixes them into
+    features. A receiver is linked to one, two or three senders, and to some five
+    other receivers. Senders are linked to receivers only. Label $l$ of node $i$ is
+
+    $$y_{il} = \big[\,\theta_l^\top \bar v_i > t_l\,\big],\qquad
+    \bar v_i = \text{mean of } v_j \text{ over the senders } j \text{ in } \mathcal N(i)
+    $$
+
+    with $\mathcal N(i)$ including $i$, so a sender's labels follow from its own signal.
+    Then a share `label_noise` of all labels is flipped at random. So the
+    right attention is uniform over the senders and zero elsewhere. The receivers'
+    signals are of the same kind as the senders': only the mark tells which count.
+
+    Args:
+        seed: the same seed gives the same graphs.
+        num_graphs: how many to train on, to choose with, to test on.
+        num_nodes: average nodes in a graph, at least 10; a graph has 70 to 130 % of it.
+        num_features: $F$, at least 4.
+        num_labels: $L$.
+        label_noise: chance that a label is flipped, from 0 to below 0.5. It
+            changes nothing else: with 0 the same seed gives the labels before.
+
+    Memory grows with the square of a graph's nodes; PPI's size is no trouble.
+
+    Returns:
+        `Tissues` with standardised features, without self-loops, and with `senders`.
+
+    Raises:
+        ValueError: a number is too small or too large.
+    """
+    if len(num_graphs) != 3 or min(num_graphs) < 1 or num_nodes < 10 or num_labels < 1:
+        raise ValueError(
+            "synthetic_tissues needs three numbers of graphs, none below 1, 10 nodes "
+            f"and 1 label; got {num_graphs}, {num_nodes}, {num_labels}"
+        )
+    if num_features <= _SIGNAL:
+        raise ValueError(f"num_features must be above {_SIGNAL}, got {num_features}")
+    if not 0 <= label_noise < 0.5:
+        raise ValueError(f"label_noise must be in [0, 0.5), got {label_noise}")
+    rng = np.random.default_rng(seed)
+    rotation = np.linalg.qr(rng.normal(size=(num_features, num_features)))[0]
+    directions = rng.normal(size=(_SIGNAL, num_labels))  # theta, one column a label
+    directions /= np.linalg.norm(directions, axis=0)
+    thresholds = rng.normal(0.35, 0.2, size=num_labels)
+    graphs, senders = [], []
+    for number in range(1, sum(num_graphs) + 1):
+        n = round(num_nodes * rng.uniform(0.7, 1.3))
+        sends = np.zeros(n, dtype=bool)
+        sends[rng.permutation(n)[: max(round(_SENDER_SHARE * n), _MOST_SENDERS)]] = True
+        one, other = _tissue_links(sends, rng)
+        signal = rng.normal(size=(n, _SIGNAL))
+        rest = _BACKGROUND * rng.normal(size=(n, num_features - _SIGNAL - 1))
+        known = np.column_stack([_MARK * sends, signal, rest])
+        heard = np.eye(n, dtype=bool)
+        heard[one, other] = heard[other, one] = True
+        heard = heard & sends  # row i: the senders that i hears
+        mean = heard @ signal / heard.sum(axis=1, keepdims=True)
+        labels = mean @ directions > thresholds
+        labels ^= rng.random(labels.shape) < label_noise
+        graphs.append(
+            GraphData.from_edges(
+                one,
+                other,
+                undirected=True,
+                x=torch.from_numpy(known @ rotation).float(),
+                y=torch.from_numpy(labels).float(),
+                name=f"tissue {number}",
+            )
+        )
+        senders.append(torch.from_numpy(sends))
+    val, test, _ = np.cumsum(num_graphs)
+    return Tissues(
+        train=graphs[:val],
+        val=graphs[val:test],
+        test=graphs[test:],
+        name="synthetic stand-in for PPI",
+        senders=tuple(senders),
+    ).standardized()
+
+
+def _tissue_links(
+    sends: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The two ends of each link, no link twice."""
+    from_, to = np.flatnonzero(sends), np.flatnonzero(~sends)
+    order = rng.random((len(to), len(from_))).argsort(axis=1)[:, :_MOST_SENDERS]
+    takes = np.arange(_MOST_SENDERS) < rng.integers(1, _MOST_SENDERS + 1, (len(to), 1))
+    one, other = from_[order[takes]], to[np.nonzero(takes)[0]]
+    pairs = rng.choice(to, (len(to) * _NOISE_LINKS // 2, 2))
+    pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]]), axis=0)
+    return np.concatenate([one, pairs[:, 0]]), np.concatenate([other, pairs[:, 1]])
