@@ -761,11 +761,9 @@ def test_chapter_6_runs_on_a_file_in_ppis_form(tmp_path):
     parameters.source += "\n" + shrunk
     script = tmp_path / "chapter.py"
     # Joblib's processes get a notebook's classes by value, as here those of a script.
-    script.write_text(
-        "\n\n".join(
-            c.source for c in cells if "setup" not in c.metadata.get("tags", [])
-        )
-    )
+    sources = ["from IPython.display import display"]
+    sources += [c.source for c in cells if "setup" not in c.metadata.get("tags", [])]
+    script.write_text("\n\n".join(sources))
     done = subprocess.run(
         [sys.executable, script],
         env={**os.environ, "MPLBACKEND": "Agg", "TQDM_DISABLE": "1"},

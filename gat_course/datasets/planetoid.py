@@ -106,6 +106,9 @@ def load(
 
     Source: Yang, Cohen and Salakhutdinov, "Revisiting Semi-Supervised Learning with
     Graph Embeddings", ICML 2016.
+
+    >>> load("cora")
+    GraphData('Cora', 2708 nodes, 10556 edges, 1433 sparse features, 7 classes, ...)
     """
     if name not in SHA256:
         names = ", ".join(SHA256)
@@ -137,6 +140,10 @@ def row_normalize(x: Any) -> Tensor:
 
     Raises:
         ValueError: `x` holds negative numbers, NaN or infinity.
+
+    >>> datasets.row_normalize(torch.tensor([[1.0, 3.0], [0.0, 0.0]]))
+    tensor([[0.2500, 0.7500],
+            [0.0000, 0.0000]])
     """
     x = intake.tensor("x", x)
     values = sparse.stored_values(x)

@@ -45,6 +45,9 @@ def load_ppi(
     tissue networks", Bioinformatics 2017; split by Hamilton, Ying and Leskovec,
     "Inductive Representation Learning on Large Graphs", NIPS 2017; put into this form
     by the DGL project.
+
+    >>> load_ppi()
+    Tissues('PPI', 20/2/2 graphs and 44906/6514/5524 nodes for train/val/test, ...)
     """
     files = RemoteFiles(
         label="PPI",
@@ -91,6 +94,10 @@ def read_ppi(path: str | os.PathLike) -> Tissues:
             unpack to more than `MAX_BYTES` together.
 
     Source: the file `ppi.zip` of the DGL project.
+
+    >>> read_ppi("nowhere.zip")
+    Traceback (most recent call last):
+    FileNotFoundError: ...
     """
     path = Path(path).expanduser()
     if not path.is_file():

@@ -61,6 +61,10 @@ def synthetic_tissues(
 
     Raises:
         ValueError: a number is too small or too large.
+
+    >>> tissues = synthetic_tissues(num_graphs=(2, 1, 1), num_nodes=20)
+    >>> [graph.num_nodes for graph in tissues.graphs], tissues.num_labels
+    ([17, 16, 21, 22], 121)
     """
     if len(num_graphs) != 3 or min(num_graphs) < 1 or num_nodes < 10 or num_labels < 1:
         raise ValueError(
