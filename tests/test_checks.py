@@ -2,6 +2,8 @@
 
 import copy
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -68,9 +70,31 @@ def dgl_where_needed(request):
 
 
 def test_there_is_a_check_for_each_of_these():
-    assert list(checks._CHECKS) == EXERCISES
-    with pytest.raises(KeyError, match="no exercise '9.9'"):
-        checks.exercise("9.9", 1)
+    chapters = {number.partition(".")[0]: [] for number in EXERCISES}
+    for number in EXERCISES:
+        chapters[number.partition(".")[0]].append(number)
+    for chapter, numbers in chapters.items():
+        said = f"no exercise '{chapter}.9'; there are {', '.join(numbers)}\"$"
+        with pytest.raises(KeyError, match=said):
+            checks.exercise(f"{chapter}.9", 1)
+    for unknown in ("11.1", "x", ""):
+        said = f"no exercise '{unknown}'; .* chapters {', '.join(chapters)}\"$"
+        with pytest.raises(KeyError, match=said):
+            checks.exercise(unknown, 1)
+    with pytest.raises(KeyError, match="no exercise 6.4; there are 6.1, "):
+        checks.exercise(6.4, 1)
+
+
+def test_a_chapters_checks_are_imported_when_one_is_asked_for():
+    lines = [
+        "import sys",
+        "from gat_course import checks",
+        "assert not checks.exercise('6.4', None)",
+        "print(*(name for name in sys.modules if '.chapter_' in name))",
+    ]
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[1] == "gat_course.checks.chapter_06"
 
 
 def nothing(*_, **__):

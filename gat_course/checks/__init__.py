@@ -2,24 +2,21 @@
 
 A check compares an answer with a closed form or a property, says what is wrong in
 terms of the question, and never shows the solution. An answer may be on any device and
-of any kind of numbers: it is compared on the CPU.
+of any kind of numbers: it is compared on the CPU. A chapter's file is imported when the
+first of its exercises is asked for.
 """
 
 from contextlib import nullcontext
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import torch
 
-from gat_course.checks import (  # noqa: F401
-    chapter_01,
-    chapter_02,
-    chapter_03,
-    chapter_04,
-    chapter_05,
-    chapter_06,
-    chapter_09,
-)
 from gat_course.checks.answers import _CHECKS, _NotDone, _Wrong
+
+_FILES = [file.name for file in iter_modules(__path__)]
+_CHAPTERS = {f"{int(f[8:])}": f for f in _FILES if f.startswith("chapter_")}
 
 
 def exercise(number: str, *answer: Any) -> bool:
@@ -36,8 +33,14 @@ def exercise(number: str, *answer: Any) -> bool:
         KeyError: there is no such exercise.
         Exception: whatever the answer's own code raises, with its traceback.
     """
+    chapter = str(number).partition(".")[0]
+    there = f"exercises of chapters {', '.join(_CHAPTERS)}"
+    if chapter in _CHAPTERS:
+        import_module(f"{__name__}.{_CHAPTERS[chapter]}")
+        there = ", ".join(n for n in _CHECKS if n.startswith(f"{chapter}."))
     if number not in _CHECKS:
-        raise KeyError(f"no exercise {number!r}; there are {', '.join(_CHECKS)}")
+        raise KeyError(f"no exercise {number!r}; there are {there}")
+    verdict = "right."
     try:
         if all(a is None for a in answer):
             raise _NotDone
@@ -48,10 +51,8 @@ def exercise(number: str, *answer: Any) -> bool:
         with torch.random.fork_rng(devices=[]), on_cpu:
             _CHECKS[number](*answer)
     except _NotDone:
-        print(f"Exercise {number}: not done yet.")
+        verdict = "not done yet."
     except _Wrong as reason:
-        print(f"Exercise {number}: not right yet. {reason}")
-    else:
-        print(f"Exercise {number}: right.")
-        return True
-    return False
+        verdict = f"not right yet. {reason}"
+    print(f"Exercise {number}: {verdict}")
+    return verdict == "right."
