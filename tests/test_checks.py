@@ -20,6 +20,7 @@ from gat_course import (
     dgl_compat,
     formulas,
 )
+from gat_course.checks import answers
 
 EXERCISES = [
     "1.1",
@@ -1203,6 +1204,16 @@ def test_a_typical_mistake_is_named(number, answer, hint, capsys):
     assert not checks.exercise(number, *answer)
     out = capsys.readouterr().out
     assert out.startswith(f"Exercise {number}: not right yet.") and hint in out
+
+
+def test_a_mistake_is_found_by_its_value_or_by_a_condition():
+    mistakes = {"one": 1.0, "two": (2.0, [2.0, 2.0]), "three": torch.tensor(True)}
+    for answer, hint in ((1, "one"), (2, "two"), ([2, 2], "two"), (5, "three")):
+        with pytest.raises(answers.Wrong, match=hint):
+            answers.refuse(mistakes, answer)
+    with pytest.raises(answers.Wrong, match="three"):
+        answers.refuse(mistakes, 1, right=1)  # the right answer is no mistake
+    answers.refuse({"one": 1.0, "none": (), "two": False}, 1, right=1)
 
 
 # Answers that are elsewhere, or of another kind

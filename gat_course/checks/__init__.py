@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from gat_course.checks.answers import _CHECKS, _NotDone, _Wrong
+from gat_course.checks.answers import CHECKS, NotDone, Wrong
 
 _FILES = [file.name for file in iter_modules(__path__)]
 _CHAPTERS = {f"{int(f[8:])}": f for f in _FILES if f.startswith("chapter_")}
@@ -37,22 +37,22 @@ def exercise(number: str, *answer: Any) -> bool:
     there = f"exercises of chapters {', '.join(_CHAPTERS)}"
     if chapter in _CHAPTERS:
         import_module(f"{__name__}.{_CHAPTERS[chapter]}")
-        there = ", ".join(n for n in _CHECKS if n.startswith(f"{chapter}."))
-    if number not in _CHECKS:
+        there = ", ".join(n for n in CHECKS if n.startswith(f"{chapter}."))
+    if number not in CHECKS:
         raise KeyError(f"no exercise {number!r}; there are {there}")
     verdict = "right."
     try:
         if all(a is None for a in answer):
-            raise _NotDone
+            raise NotDone
         # Leave the reader's seed alone, and hand over tensors on the CPU whatever the
         # reader's default device.
         elsewhere = torch.get_default_device().type != "cpu"
         on_cpu = torch.device("cpu") if elsewhere else nullcontext()
         with torch.random.fork_rng(devices=[]), on_cpu:
-            _CHECKS[number](*answer)
-    except _NotDone:
+            CHECKS[number](*answer)
+    except NotDone:
         verdict = "not done yet."
-    except _Wrong as reason:
+    except Wrong as reason:
         verdict = f"not right yet. {reason}"
     print(f"Exercise {number}: {verdict}")
     return verdict == "right."

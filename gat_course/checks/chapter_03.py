@@ -7,149 +7,129 @@ import torch
 from torch import Tensor
 
 from gat_course import formulas
-from gat_course.checks.answers import (
-    _check,
-    _close,
-    _is,
-    _NotDone,
-    _random,
-    _tensor,
-    _uneven,
-    _Wrong,
-)
+from gat_course.checks import answers
+from gat_course.checks.answers import check, close, random, refuse, tensor, uneven
 from gat_course.graph import GraphData
 
 
-@_check("3.1")
+@check("3.1")
 def _buckets(function: Callable) -> None:
     def answer(graph: GraphData) -> list[tuple[int, ...]]:
-        pairs = function(graph)
-        if pairs is None:
-            raise _NotDone
+        pairs = answers.done(function(graph))
         try:
             pairs = [tuple(operator.index(n) for n in pair) for pair in pairs]
         except TypeError:
             pairs = [()]
         if any(len(pair) != 2 for pair in pairs):
-            raise _Wrong("The result should be a list of pairs (B, D).")
+            raise answers.Wrong("The result should be a list of pairs (B, D).")
         return pairs
 
-    pairs, right = answer(_uneven()), [(2, 1), (1, 2), (2, 3)]
-    if any(degree == 0 for _, degree in pairs):
-        raise _Wrong("There is a bucket of degree 0: no message, no call.")
-    if pairs == [(d, b) for b, d in right]:
-        raise _Wrong("A pair is (B, D): first the number of targets, then the degree.")
-    if pairs != right and sorted(pairs) == sorted(right):
-        raise _Wrong("The buckets are right, their order is not: smallest D first.")
-    if pairs == [(2, 1), (2, 2), (1, 3)]:
-        raise _Wrong("An edge that occurs twice brings two messages.")
-    if pairs == [(3, 1), (2, 2), (1, 3)]:
-        raise _Wrong("These are the edges that leave each node, not those that arrive.")
-    if pairs != right:
-        raise _Wrong(f"For in-degrees 3, 0, 1, 3, 2, 0, 1 it is not {pairs}.")
-    if answer(GraphData(num_nodes=3, src=[], dst=[])):
-        raise _Wrong("A graph without edges has no bucket.")
+    pairs, right = answer(uneven()), [(2, 1), (1, 2), (2, 3)]
+    empty = any(degree == 0 for _, degree in pairs)
+    turned = [pair[::-1] for pair in right]
+    mixed = pairs != right and sorted(pairs) == sorted(right)
+    once, leaving = [(2, 1), (2, 2), (1, 3)], [(3, 1), (2, 2), (1, 3)]
+    mistakes = {
+        "There is a bucket of degree 0: no message, no call.": empty,
+        "A pair is (B, D): first the number of targets, then the degree.": turned,
+        "The buckets are right, their order is not: smallest D first.": mixed,
+        "An edge that occurs twice brings two messages.": once,
+        "These are the edges that leave each node, not those that arrive.": leaving,
+        f"For in-degrees 3, 0, 1, 3, 2, 0, 1 it is not {pairs}.": pairs != right,
+    }
+    refuse(mistakes, pairs)
+    pairs = answer(GraphData(num_nodes=3, src=[], dst=[]))
+    refuse({"A graph without edges has no bucket.": bool(pairs)})
     # Nobody is isolated here, and degree 2 does not occur.
     pairs = answer(GraphData(num_nodes=2, src=[0, 0, 1, 1], dst=[0, 1, 1, 1]))
-    if pairs != [(1, 1), (1, 3)]:
-        raise _Wrong(f"For in-degrees 1 and 3 it is not {pairs}.")
+    refuse({f"For in-degrees 1 and 3 it is not {pairs}.": pairs != [(1, 1), (1, 3)]})
 
 
-@_check("3.2")
+@check("3.2")
 def _mean_of_neighbours(function: Callable) -> None:
-    graph, (x,) = _uneven(), _random((7, 3))
+    graph, (x,) = uneven(), random((7, 3))
     adjacency, g = graph.dense_adjacency(), graph.dgl()
-    out = _tensor(function(g, x.clone()), (7, 3), "The result")
-    if g.num_edges() != graph.num_edges:
-        raise _Wrong("You added edges to the graph; average over those it has.")
-    if _is(out, adjacency @ x):
-        raise _Wrong("This is the sum of the neighbours, not their mean.")
-    if _is(out, formulas.mean_weights(adjacency.t()) @ x):
-        raise _Wrong("Each source averages its targets: the direction is swapped.")
+    out = tensor(function(g, x.clone()), (7, 3))
+    added = g.num_edges() != graph.num_edges
+    right, turned = (formulas.mean_weights(a) @ x for a in (adjacency, adjacency.t()))
+    mistakes = {
+        "You added edges to the graph; average over those it has.": added,
+        "This is the sum of the neighbours, not their mean.": adjacency @ x,
+        "Each source averages its targets: the direction is swapped.": turned,
+    }
+    refuse(mistakes, out)
     isolated = graph.in_degrees == 0
-    _close(out[isolated], torch.zeros(2, 3), "The result of an isolated node")
-    _close(out, formulas.mean_weights(adjacency) @ x, "A mean")
+    close(out[isolated], right[isolated], "The result of an isolated node")
+    close(out, right, "A mean")
     if left := [*g.ndata, *g.edata]:
-        raise _Wrong(
-            f"The means are right, but {left[0]!r} stays behind on the graph. "
-            "Work in a local_scope."
-        )
+        hint = f"The means are right, but {left[0]!r} stays behind on the graph."
+        raise answers.Wrong(f"{hint} Work in a local_scope.")
 
 
-@_check("3.3")
+@check("3.3")
 def _dot_product_attention(function: Callable) -> None:
-    graph, (query, key, value) = _uneven(), _random((7, 4), (7, 4), (7, 3))
-    copies = query.clone(), key.clone(), value.clone()
-    out = _tensor(function(graph.dgl(), *copies), (7, 3), "The result")
-
-    def dense(q: Tensor, k: Tensor) -> Tensor:
-        mask = graph.dense_adjacency()
-        return formulas.scaled_dot_product_attention(q, k, value, mask)[0]
-
-    if _is(out, dense(query * 2, key)):  # √d_k = 2
-        raise _Wrong("The scores are not divided by √d_k.")
-    if _is(out, dense(key, query)):
-        raise _Wrong("Query and key are swapped: the target asks, q is the target's.")
-    if _is(out, dense(key * 2, query)):
-        raise _Wrong("Query and key are swapped, and the division by √d_k is missing.")
-    _close(out, dense(query, key), "The result")
+    graph, (q, k, value) = uneven(), random((7, 4), (7, 4), (7, 3))
+    out = function(graph.dgl(), q.clone(), k.clone(), value.clone())
+    mask = graph.dense_adjacency()
+    right, undivided, swapped, both = (  # √d_k = 2
+        formulas.scaled_dot_product_attention(*pair, value, mask)[0]
+        for pair in ((q, k), (2 * q, k), (k, q), (2 * k, q))
+    )
+    mistakes = {
+        "The scores are not divided by √d_k.": undivided,
+        "Query and key are swapped: the target asks, q is the target's.": swapped,
+        "Query and key are swapped, and the division by √d_k is missing.": both,
+    }
+    close(out, right, "The result", mistakes)
 
 
-@_check("3.4")
+@check("3.4")
 def _softmax_from_built_ins(function: Callable) -> None:
-    graph, (scores,) = _uneven(), _random((10, 2))
+    graph, (scores,) = uneven(), random((10, 2))
     g = graph.dgl()
 
-    def answer(scores: Tensor) -> Tensor:
-        return _tensor(function(g, scores.clone()), (10, 2), "The result")
+    def answer(scores: Tensor) -> tuple[Tensor, Tensor]:
+        right = formulas.edge_softmax(scores, graph.dst, graph.num_nodes)
+        return tensor(function(g, scores.clone()), (10, 2)), right
 
-    def softmax(scores: Tensor, ends: Tensor) -> Tensor:
-        return formulas.edge_softmax(scores, ends, graph.num_nodes)
-
-    weights = answer(scores)
-    if _is(weights, softmax(scores, graph.src)):
-        raise _Wrong("Weights sum to one around each source, not each target.")
-    _close(weights, softmax(scores, graph.dst), "A weight")
-    if not bool(answer(scores + 2000).isfinite().all()):
-        raise _Wrong("Scores of 2000 overflow: nothing was subtracted before exp.")
+    of_sources = formulas.edge_softmax(scores, graph.src, graph.num_nodes)
+    hint = "Weights sum to one around each source, not each target."
+    close(*answer(scores), "A weight", {hint: of_sources})
+    hint = "Scores of 2000 overflow: nothing was subtracted before exp."
+    refuse({hint: not answer(scores + 2000)[0].isfinite().all()})
     low = graph.dst == 3
-    apart = scores - 200 * low.unsqueeze(1)
-    weights = answer(apart)
-    if not bool((weights[low].sum(dim=0) > 0.5).all()):
-        raise _Wrong(
-            "A neighbourhood whose scores lie 200 below all others gets NaN or zeros: "
-            "you subtract the largest score of the whole graph."
-        )
-    _close(weights, softmax(apart, graph.dst), "With scores 200 apart a weight")
+    weights, right = answer(scores - 200 * low.unsqueeze(1))
+    lost = not (weights[low].sum(dim=0) > 0.5).all()
+    mistakes = {
+        "A neighbourhood whose scores lie 200 below all others gets NaN or zeros: you "
+        "subtract the largest score of the whole graph.": lost,
+    }
+    close(weights, right, "With scores 200 apart a weight", mistakes)
     # One edge far above its own neighbourhood, one head far above the other.
-    far = scores.clone()
-    far[4] += 200
-    far[:, 1] -= 200
-    weights = answer(far)
-    if not bool(weights.isfinite().all()):
-        raise _Wrong(
-            "One score far above the others of its neighbourhood gives NaN: subtract "
-            "the largest score of each neighbourhood, for every head on its own."
-        )
-    _close(weights, softmax(far, graph.dst), "With one score far above a weight")
+    scores[4] += 200
+    scores[:, 1] -= 200
+    weights, right = answer(scores)
+    lost = not weights.isfinite().all()
+    mistakes = {
+        "One score far above the others of its neighbourhood gives NaN: subtract the "
+        "largest score of each neighbourhood, for every head on its own.": lost,
+    }
+    close(weights, right, "With one score far above a weight", mistakes)
 
 
-@_check("3.5")
+@check("3.5")
 def _received(function: Callable) -> None:
-    graph, (scores,) = _uneven(), _random((10, 2))
+    graph, (scores,) = uneven(), random((10, 2))
     alpha = formulas.edge_softmax(scores, graph.dst, graph.num_nodes)
-    out = _tensor(function(graph.dgl(), alpha), (7, 2), "The result")
-    given = (graph.in_degrees > 0).float()
-    if _is(out, given.unsqueeze(1).expand(7, 2)):
-        raise _Wrong(
-            "This is what each target hands out, always 1. Ask what a source receives: "
-            "against the edges."
-        )
-    total = out.sum(dim=0)
-    if not bool(((total - given.sum()).abs() < 1e-4).all()):
-        raise _Wrong(
-            f"Five targets have neighbours, so each head has 5 to give; your sums add "
-            f"up to {float(total[0]):.3f} and {float(total[1]):.3f}."
-        )
-    expected = torch.stack([alpha[graph.src == j].sum(dim=0) for j in range(7)])
-    _close(out, expected, "What a source receives")
+    out = tensor(function(graph.dgl(), alpha), (7, 2))
+    handed_out = (graph.in_degrees > 0).float().unsqueeze(1).expand(7, 2)
+    first, second = out.sum(dim=0).tolist()
+    other = not max(abs(first - 5), abs(second - 5)) < 1e-4
+    mistakes = {
+        "This is what each target hands out, always 1. Ask what a source receives: "
+        "against the edges.": handed_out,
+        "Five targets have neighbours, so each head has 5 to give; your sums add up to "
+        f"{first:.3f} and {second:.3f}.": other,
+    }
+    right = torch.stack([alpha[graph.src == j].sum(dim=0) for j in range(7)])
+    close(out, right, "What a source receives", mistakes)
