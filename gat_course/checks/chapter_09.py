@@ -145,11 +145,11 @@ def _score_gradient(function: Callable) -> None:
     sums = around(result).abs().max()
     of_heads = alpha * (p - mean.sum(dim=1, keepdim=True))
     mistakes = {
-        "This is α p: a score also changes the weights of the target's other "
+        "This is α β: a score also changes the weights of the target's other "
         "edges.": product,
-        "This is α (1 - α) p: a score also changes the weights of the target's other "
+        "This is α (1 - α) β: a score also changes the weights of the target's other "
         "edges.": product * (1 - alpha),
-        "The mean of p around a target is one weighted by α.": alpha * (p - plain),
+        "The mean of β around a target is one weighted by α.": alpha * (p - plain),
         "This takes one mean for the whole graph; each target has its own.": of_all,
         "This takes one mean for all heads; each has its own.": of_heads,
         "The factor α in front is missing.": p - mean,
