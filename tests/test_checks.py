@@ -2,6 +2,8 @@
 
 import copy
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -18,6 +20,7 @@ from gat_course import (
     dgl_compat,
     formulas,
 )
+from gat_course.checks import answers
 
 EXERCISES = [
     "1.1",
@@ -68,9 +71,31 @@ def dgl_where_needed(request):
 
 
 def test_there_is_a_check_for_each_of_these():
-    assert list(checks._CHECKS) == EXERCISES
-    with pytest.raises(KeyError, match="no exercise '9.9'"):
-        checks.exercise("9.9", 1)
+    chapters = {number.partition(".")[0]: [] for number in EXERCISES}
+    for number in EXERCISES:
+        chapters[number.partition(".")[0]].append(number)
+    for chapter, numbers in chapters.items():
+        said = f"no exercise '{chapter}.9'; there are {', '.join(numbers)}\"$"
+        with pytest.raises(KeyError, match=said):
+            checks.exercise(f"{chapter}.9", 1)
+    for unknown in ("11.1", "x", ""):
+        said = f"no exercise '{unknown}'; .* chapters {', '.join(chapters)}\"$"
+        with pytest.raises(KeyError, match=said):
+            checks.exercise(unknown, 1)
+    with pytest.raises(KeyError, match="no exercise 6.4; there are 6.1, "):
+        checks.exercise(6.4, 1)
+
+
+def test_a_chapters_checks_are_imported_when_one_is_asked_for():
+    lines = [
+        "import sys",
+        "from gat_course import checks",
+        "assert not checks.exercise('6.4', None)",
+        "print(*(name for name in sys.modules if '.chapter_' in name))",
+    ]
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[1] == "gat_course.checks.chapter_06"
 
 
 def nothing(*_, **__):
@@ -1131,9 +1156,9 @@ WRONG = [
         ),
         "The first half empty: The sum t of the exponentials contains NaN",
     ),
-    ("9.4", (lambda a, p, d, n: a * p,), "This is α p: a score"),
-    ("9.4", (lambda a, p, d, n: a * (1 - a) * p,), "This is α (1 - α) p"),
-    ("9.4", (plain_mean,), "one weighted by α"),
+    ("9.4", (lambda a, p, d, n: a * p,), "This is α β: a score"),
+    ("9.4", (lambda a, p, d, n: a * (1 - a) * p,), "This is α (1 - α) β"),
+    ("9.4", (plain_mean,), "The mean of β around a target is one weighted"),
     ("9.4", (lambda a, p, d, n: a * (p - (a * p).sum(0)),), "for the whole graph"),
     ("9.4", (mean_of_heads,), "one mean for all heads"),
     ("9.4", (lambda *x: score_gradient(*x) / x[0],), "The factor α"),
@@ -1179,6 +1204,16 @@ def test_a_typical_mistake_is_named(number, answer, hint, capsys):
     assert not checks.exercise(number, *answer)
     out = capsys.readouterr().out
     assert out.startswith(f"Exercise {number}: not right yet.") and hint in out
+
+
+def test_a_mistake_is_found_by_its_value_or_by_a_condition():
+    mistakes = {"one": 1.0, "two": (2.0, [2.0, 2.0]), "three": torch.tensor(True)}
+    for answer, hint in ((1, "one"), (2, "two"), ([2, 2], "two"), (5, "three")):
+        with pytest.raises(answers.Wrong, match=hint):
+            answers.refuse(mistakes, answer)
+    with pytest.raises(answers.Wrong, match="three"):
+        answers.refuse(mistakes, 1, right=1)  # the right answer is no mistake
+    answers.refuse({"one": 1.0, "none": (), "two": False}, 1, right=1)
 
 
 # Answers that are elsewhere, or of another kind
