@@ -32,6 +32,10 @@ def exercise(number: str, *answer: Any) -> bool:
     Raises:
         KeyError: there is no such exercise.
         Exception: whatever the answer's own code raises, with its traceback.
+
+    >>> checks.exercise("1.2", None)
+    Exercise 1.2: not done yet.
+    False
     """
     chapter = str(number).partition(".")[0]
     there = f"exercises of chapters {', '.join(_CHAPTERS)}"
