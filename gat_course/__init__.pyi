@@ -6,7 +6,6 @@ from . import bench as bench
 from . import checks as checks
 from . import datasets as datasets
 from . import dgl_compat as dgl_compat
-from . import diagrams as diagrams
 from . import download as download
 from . import files as files
 from . import formulas as formulas
@@ -44,6 +43,7 @@ from .models import MLP as MLP
 from .models import InductiveGAT as InductiveGAT
 from .models import InductiveGCN as InductiveGCN
 from .named import number_nodes as number_nodes
+from .plotting import diagrams as diagrams
 from .ppi import load_ppi as load_ppi
 from .ppi import read_ppi as read_ppi
 from .runs import compare as compare
