@@ -105,7 +105,7 @@ def test_the_weights_are_those_of_the_layer(target, slope):
         marked = [
             int(FIVE.src[e])
             for e, bar in zip(edges, bars.values(), strict=True)
-            if same_color(bar.get_facecolor(), sketch._STRONG)
+            if same_color(bar.get_facecolor(), sketch.STRONG)
         ]
         assert marked == [source]
         texts = [t.get_text() for t in ax.texts]
@@ -324,7 +324,7 @@ def test_a_node_keeps_its_colour_wherever_it_is_heard():
     assert all(len(set(c)) == 1 for c in colours.values())
     assert len({c[0] for c in colours.values()}) == 5
     once = [node for node, c in colours.items() if len(c) == 1]
-    assert once == [4] and colours[4] == [look._PLAIN_NODE]
+    assert once == [4] and colours[4] == [look.PLAIN_NODE]
 
 
 def test_features_stand_at_the_leaves_where_they_are_short():
@@ -485,7 +485,7 @@ def test_a_graph_without_edges_has_no_mailbox():
 
 def cells(ax, name, rows, columns) -> np.ndarray:
     """A matrix as drawn: 0 empty, 1 filled, 2 highlighted."""
-    looks = (sketch._EMPTY, sketch._FILLED, sketch._STRONG)
+    looks = (sketch.EMPTY, sketch.FILLED, sketch.STRONG)
     found = np.full((rows, columns), -1)
     for patch in ax.patches:
         if str(patch.get_gid()).startswith(f"{name} "):

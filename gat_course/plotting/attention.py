@@ -1,41 +1,20 @@
 """Figures of attention weights: matrices and histograms (chapters 1 to 6)."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
-from gat_course.plotting.look import (
-    _BAR,
-    _GAP,
-    _GREY,
-    _LINE_COLOURS,
-    _PALE,
-    _WIDTH,
-    INK,
-    WEIGHT_MAP,
-    _canvas,
-    _colour_bar,
-    _heading,
-    _norm,
-    _stack,
-    _text_on,
-    _title,
-    _write,
-    style,
-)
-from gat_course.plotting.values import _array, _numpy, _plain
+from gat_course.plotting import look
+from gat_course.plotting.values import checked, fixed, plain, to_numpy
 
-if TYPE_CHECKING:
-    pass
+_DASHES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
 
 
 def attention_matrix(
@@ -69,44 +48,42 @@ def attention_matrix(
         ValueError: the matrix is not two-dimensional, has no edge, holds $+\infty$,
             or the mask does not fit it.
     """
-    values = _numpy(matrix).astype(float)
+    values = to_numpy(matrix).astype(float)
     absent = np.isnan(values) | np.isneginf(values)
-    values = _array(np.where(absent, 0.0, values), "matrix", ("N", "M"))
+    values = checked(np.where(absent, 0.0, values), "matrix", ("N", "M"))
     if mask is not None:
-        absent |= ~_array(mask, "mask", values.shape).astype(bool)
+        absent |= ~checked(mask, "mask", values.shape).astype(bool)
     if absent.all():
         raise ValueError("matrix has no edge to show: every entry is masked or NaN")
     shown = np.ma.masked_array(values, absent)
-    norm = _norm(values[~absent])
+    norm = look.norm(shown.compressed())
     rows, columns = values.shape
     small = max(rows, columns) <= 10
 
-    with _canvas(ax, float(np.clip(4.4 * rows / columns, 1, 7)) + 1.2) as ax:
+    with look.canvas(ax, float(np.clip(4.4 * rows / columns, 1, 7)) + 1.2) as ax:
         ax.patch.set(facecolor="#f2f2f2" if small else "#ebebeb", edgecolor="#a6a6a6")
         ax.patch.set_hatch("////" if small else None)
-        ax.imshow(shown, cmap=WEIGHT_MAP, norm=norm, interpolation="nearest")
+        ax.imshow(shown, cmap=look.WEIGHT_MAP, norm=norm, interpolation="nearest")
         ax.spines[:].set_visible(False)
         ax.tick_params(length=0)
         if small:
-            ax.set_xticks(range(columns))
-            ax.set_yticks(range(rows))
-            ax.vlines(np.arange(1, columns) - 0.5, -0.5, rows - 0.5, **_GAP)
-            ax.hlines(np.arange(1, rows) - 0.5, -0.5, columns - 0.5, **_GAP)
+            ax.set(xticks=range(columns), yticks=range(rows))
+            gap = {"color": "white", "linewidth": 1.5}
+            ax.vlines(np.arange(1, columns) - 0.5, -0.5, rows - 0.5, **gap)
+            ax.hlines(np.arange(1, rows) - 0.5, -0.5, columns - 0.5, **gap)
             digits = 0 if (shown == shown.round()).all() else 2
             for i, j in np.argwhere(~absent):
-                colour = _text_on(WEIGHT_MAP(norm(values[i, j])))
-                size = 12 if columns <= 7 else 10
-                text = f"{values[i, j].round(digits) + 0.0:.{digits}f}"
-                text = text.replace("-", "−")
-                _write(ax, (j, i), text, color=colour, fontsize=size)
+                paint = {"color": look.text_on(look.WEIGHT_MAP(norm(values[i, j])))}
+                paint["fontsize"] = 12 if columns <= 7 else 10
+                look.write(ax, (j, i), fixed(values[i, j], digits), **paint)
         else:
             ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
             ax.yaxis.set_major_locator(MaxNLocator(8, integer=True))
-            _colour_bar(ax, norm, value_label)
+            look.colour_bar(ax, norm, value_label)
         note = f"\n({'hatched' if small else 'grey'}: no edge)"
-        ax.set_xlabel("source j" + (note if absent.any() else ""))
-        ax.set_ylabel("target i")
-        _title(ax, title, name)
+        note = note if absent.any() else ""
+        ax.set(xlabel=f"source j{note}", ylabel="target i")
+        look.title(ax, title, name)
     return ax
 
 
@@ -130,43 +107,39 @@ def entropy_histogram(
         ValueError: shapes differ, or a value is negative, not finite or above its
             maximum.
     """
-    values = _array(entropy, "entropy", ("N", "K"), low=0)
-    limit = _array(uniform, "uniform", (len(values),), low=0)
+    values = checked(entropy, "entropy", ("N", "K"), low=0)
+    limit = checked(uniform, "uniform", (len(values),), low=0)
     if (values > limit[:, None] + 1e-3).any():
         raise ValueError(
             "entropy exceeds log|N(i)| of its node; entropy and uniform must come "
             "from the same graph, and both in nats"
         )
     heads = values.shape[1]
-    top = max(float(values.max()), float(limit.max()), 0.1) * 1.0001
-    edges = np.linspace(0, top, 25)
     columns = min(heads, 2)
     rows = math.ceil(heads / columns)
-    size = (_WIDTH, 1.3 + (2.6 if heads == 1 else 1.65 * rows))
-    with style():
-        figure = plt.figure(figsize=size, layout="constrained")
-        grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-        panels = grid.ravel()[:heads]
-        for k, panel in enumerate(panels):
-            bars = panel.hist(np.clip(values[:, k], 0, top), edges, color=_BAR)[2]
-            outline = {"histtype": "step", "color": INK, "linewidth": 1.6}
+    height = 1.3 + (2.6 if heads == 1 else 1.65 * rows)
+    edges = np.linspace(0, max(values.max(), limit.max(), 0.1) * 1.0001, 25)
+    outline = {"histtype": "step", "color": look.INK, "linewidth": 1.6}
+    with look.style():
+        grid = look.panels(height, rows, columns, sharex=True, sharey=True).ravel()
+        panels = grid[:heads]
+        for k, (panel, head) in enumerate(zip(panels, values.T, strict=True)):
+            bars = panel.hist(head.clip(0), edges, color=look.BAR)[2]
             line = panel.hist(limit, edges, **outline)[2]
             # Averages over nodes; all 0 if no node has two sources.
-            share = values[:, k].mean() / limit.mean() if limit.any() else 1.0
+            share = head.mean() / limit.mean() if limit.any() else 1.0
             text = f"{100 * share:.1f} % of the maximum"
-            text = text if heads == 1 else f"head {k}: {text}"
-            panel.set_title(text, loc="left", fontsize=11, fontweight="normal")
+            look.panel_title(panel, text if heads == 1 else f"head {k}: {text}")
             panel.grid(axis="y")
         for panel in panels[-columns:]:
             panel.set_xlabel("entropy per node (nats)")
             panel.tick_params(labelbottom=True)
-        for spare in grid.ravel()[heads:]:
+        for spare in grid[heads:]:
             spare.remove()
-        figure.supylabel("nodes", fontsize=12)
-        names = ["attention", r"uniform attention, $\log|\mathcal{N}(i)|$"]
-        figure.legend([bars[0], line[0]], names, loc="outside lower center", ncol=2)
+        bars[0].set_label("attention")
+        line[0].set_label(r"uniform attention, $\log|\mathcal{N}(i)|$")
         title = "the closer the bars to the outline, the flatter the attention"
-        _heading(figure, title, name)
+        _finish(panel.figure, title, name, "nodes", [bars[0], line[0]])
     return panels
 
 
@@ -187,48 +160,42 @@ def relative_entropy_histogram(
         One axes per panel.
 
     Raises:
-        ValueError: no panel, no finite value, too many heads, or a value outside 0 to
-            1.
+        ValueError: no panel, no finite value, too many heads, or a value not in [0, 1].
     """
     if not relative:
         raise ValueError("relative is empty: pass {title: [N, K]}")
-    panels = {title: _numpy(values) for title, values in relative.items()}
+    panels = {title: to_numpy(values) for title, values in relative.items()}
     for title, values in panels.items():
-        if values.ndim != 2 or not 1 <= values.shape[1] <= len(_LINE_COLOURS):
+        if values.ndim != 2 or not 1 <= values.shape[1] <= len(_DASHES):
             raise ValueError(
-                f"relative[{title!r}] must be [N, K] with at most "
-                f"{len(_LINE_COLOURS)} heads, got {list(values.shape)}"
+                f"relative[{title!r}] must be [N, K] with at most {len(_DASHES)} "
+                f"heads, got {list(values.shape)}"
             )
         if (values < -1e-3).any() or (values > 1 + 1e-3).any():
             raise ValueError(f"relative[{title!r}] must hold numbers from 0 to 1")
         if np.isnan(values).all(axis=0).any():
             raise ValueError(f"a head of relative[{title!r}] has no value but NaN")
     edges = np.linspace(0, 1.0001, 26)
-    styles = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
-    with style():
-        figure, grid = _stack(panels)
-        most = max(values.shape[1] for values in panels.values())
+    most = max(values.shape[1] for values in panels.values())
+    looks = list(zip(look.LINE_COLOURS, _DASHES, strict=True))[:most]
+    with look.style():
+        grid = _stack(panels)
         for panel, (title, values) in zip(grid, panels.items(), strict=True):
-            for k, head in enumerate(values.T):
-                head = np.clip(head[~np.isnan(head)], 0, 1)
-                weights = np.full(len(head), 100 / len(head))
-                look = {"color": _LINE_COLOURS[k], "ls": styles[k], "linewidth": 1.8}
+            for (colour, dashes), head in zip(looks, values.T, strict=False):
                 if values.shape[1] == 1 < most:  # no head, so no head's colour
-                    look |= {"color": INK}
-                panel.hist(head, edges, weights=weights, histtype="step", **look)
-            panel.axvline(1, color=INK, linewidth=3)
-            text = f"{title}: mean {np.nanmean(values):.2f}"
-            panel.set_title(text, loc="left", fontsize=11, fontweight="normal")
+                    colour = look.INK
+                paint = {"histtype": "step", "color": colour, "ls": dashes, "lw": 1.8}
+                _draw_shares(panel, head[~np.isnan(head)], edges, **paint)
+            panel.axvline(1, color=look.INK, linewidth=3)
+            look.panel_title(panel, f"{title}: mean {np.nanmean(values):.2f}")
             panel.set_xlim(-0.01, 1.02)
-        grid[-1].set_xlabel("entropy over its maximum (1 is uniform)")
-        figure.supylabel("share of the nodes (%)", fontsize=12)
-        if most > 1:
-            handles = [
-                Line2D([], [], c=_LINE_COLOURS[k], ls=styles[k], label=f"head {k}")
-                for k in range(most)
-            ]
-            figure.legend(handles=handles, loc="outside lower center", ncol=3)
-        _heading(figure, "the further left, the sharper the attention", name)
+        panel.set_xlabel("entropy over its maximum (1 is uniform)")
+        handles = [
+            Line2D([], [], c=colour, ls=dashes, label=f"head {k}")
+            for k, (colour, dashes) in enumerate(looks * (most > 1))
+        ]
+        title = "the further left, the sharper the attention"
+        _finish(panel.figure, title, name, "share of the nodes (%)", handles)
     return grid
 
 
@@ -254,39 +221,59 @@ def weight_histogram(
     """
     if not panels:
         raise ValueError("panels is empty: pass {title: (weights, relevant)}")
-    checked = {}
+    heaps = {}
     for title, (weights, relevant) in panels.items():
-        weights = _array(weights, f"weights of {title!r}", ("E",), low=0)
-        relevant = _numpy(relevant)
+        weights = checked(weights, f"weights of {title!r}", ("E",), low=0)
+        relevant = to_numpy(relevant)
         fits = relevant.dtype == bool and relevant.shape == weights.shape
         if not fits or relevant.all() or not relevant.any():
             raise ValueError(
                 f"{title!r} needs a bool for each of its {len(weights)} edges, some "
                 "True and some False"
             )
-        checked[title] = weights, relevant
+        heaps[title] = weights[~relevant], weights[relevant]
     edges = np.logspace(-3, np.log10(30), 41)
-    with style():
-        figure, grid = _stack(panels)
-        rows = zip(grid, checked.values(), strict=True)
-        for panel, (weights, relevant) in rows:
-            for part, look in (
-                (~relevant, {"color": _PALE, "edgecolor": _GREY, "hatch": "///"}),
-                (relevant, {"color": _BAR, "edgecolor": INK, "alpha": 0.85}),
-            ):
-                values = np.clip(weights[part], edges[0], edges[-1])
-                share = np.full(len(values), 100 / len(values))
-                panel.hist(values, edges, weights=share, linewidth=0.8, **look)
+    noise = {"facecolor": look.PALE, "edgecolor": look.GREY, "hatch": "///"}
+    matter = {"facecolor": look.BAR, "edgecolor": look.INK}
+    with look.style():
+        grid = _stack(heaps)
+        for panel, (others, relevant) in zip(grid, heaps.values(), strict=True):
+            _draw_shares(panel, others, edges, lw=0.8, **noise)
+            _draw_shares(panel, relevant, edges, lw=0.8, alpha=0.85, **matter)
             panel.set_xscale("log")
-            panel.axvline(1, color=INK, linewidth=2)
+            panel.axvline(1, color=look.INK, linewidth=2)
         panel.set_xlabel(r"weight over the uniform one, $\alpha_{ij}|\mathcal{N}(i)|$")
-        panel.xaxis.set_major_formatter(FuncFormatter(_plain))
-        figure.supylabel("share of the edges (%)", fontsize=12)
+        panel.xaxis.set_major_formatter(plain)
         handles = [
-            Patch(facecolor=_BAR, edgecolor=INK, label="edges that matter"),
-            Patch(facecolor=_PALE, edgecolor=_GREY, hatch="///", label="noise"),
-            Line2D([], [], color=INK, linewidth=2, label="uniform"),
+            Patch(**matter, label="edges that matter"),
+            Patch(**noise, label="noise"),
+            Line2D([], [], color=look.INK, linewidth=2, label="uniform"),
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncol=3)
-        _heading(figure, "attention found the truth where the two heaps part", name)
+        title = "attention found the truth where the two heaps part"
+        _finish(panel.figure, title, name, "share of the edges (%)", handles)
     return grid
+
+
+def _stack(titles: Mapping[str, Any]) -> np.ndarray:
+    """Low panels, one below the other, each with a title."""
+    grid = look.panels(1.4 + 1.75 * len(titles), len(titles), sharex=True)[:, 0]
+    for panel, title in zip(grid, titles, strict=True):
+        look.panel_title(panel, title)
+        panel.grid(axis="y")
+    return grid
+
+
+def _draw_shares(panel: Axes, values: np.ndarray, edges: Any, **paint: Any) -> None:
+    """A histogram in percent; values beyond the edges are drawn there."""
+    values = np.clip(values, edges[0], edges[-1])
+    panel.hist(values, edges, weights=np.full(len(values), 100 / len(values)), **paint)
+
+
+def _finish(
+    figure: Figure, title: str, name: str | None, ylabel: str, handles: Sequence[Any]
+) -> None:
+    """What stands around the panels: a title, a label, and a legend if any."""
+    look.heading(figure, title, name)
+    figure.supylabel(ylabel, fontsize=12)
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncol=3)

@@ -1,16 +1,13 @@
 """The look of every figure: colours, canvas, titles, legends (all chapters)."""
 
-from __future__ import annotations
-
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import colors as mcolors
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
@@ -30,20 +27,25 @@ CLASS_COLOURS = (
     "#ff5b85",  # pink, 62
 )
 CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-
+LINE_COLOURS = ("#0281dd", "#c0360a", "#005c3c", "#b8860b", "#700055", "#595959")
+# Viridis from yellow-green (light weights, still visible on white) to dark violet.
+WEIGHT_MAP = mcolors.ListedColormap(
+    plt.get_cmap("viridis")(np.linspace(0.82, 0.0, 256)), name="gat_course_weights"
+)
 INK = "#1a1a1a"
-_GREY = "#595959"
-_PALE = "#d9d9d9"
-_PLAIN_NODE = "#e6e6e6"
-_BAR = "#56a6dc"
-_WIDTH = 6.0  # inches
-_STYLE = {
+GREY = "#595959"
+PALE = "#d9d9d9"
+PLAIN_NODE = "#e6e6e6"
+BAR = "#56a6dc"
+WHITE_BOX = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+WIDTH = 6.0  # inches
+STYLE = {
     "figure.dpi": 130,
     "savefig.dpi": "figure",
     "figure.facecolor": "#ffffff",
     "savefig.facecolor": "#ffffff",
     "axes.facecolor": "#ffffff",
-    "axes.edgecolor": _GREY,
+    "axes.edgecolor": GREY,
     "axes.labelcolor": INK,
     "axes.labelsize": 12,
     "axes.titlesize": 12.5,
@@ -55,7 +57,7 @@ _STYLE = {
     "axes.grid": False,
     "font.family": "DejaVu Sans",
     "font.size": 12,
-    "grid.color": _PALE,
+    "grid.color": PALE,
     "grid.linewidth": 0.8,
     "hatch.color": "#8c8c8c",
     "hatch.linewidth": 0.8,
@@ -75,121 +77,114 @@ _STYLE = {
 def style() -> Iterator[None]:
     """Use the course's look inside a `with` block, and only there.
 
-    The functions of this module do so themselves. Use it where you make the figure:
+    The functions that draw do so themselves. Use it where you make the figure:
     `with plotting.style(): fig, axes = plt.subplots(1, 2, layout="constrained")`.
     """
     # Only these keys are put back: a notebook's backend switches "interactive" on when
     # the first figure is made, and must find it on afterwards.
-    before = {key: plt.rcParams[key] for key in _STYLE}
-    plt.rcParams.update(_STYLE)
+    before = {key: plt.rcParams[key] for key in STYLE}
+    plt.rcParams.update(STYLE)
     try:
         yield
     finally:
         plt.rcParams.update(before)
 
 
-# Viridis from yellow-green (light weights, still visible on white) to dark violet.
-WEIGHT_MAP = mcolors.ListedColormap(
-    plt.get_cmap("viridis")(np.linspace(0.82, 0.0, 256)), name="gat_course_weights"
-)
-_LINE_COLOURS = ("#0281dd", "#c0360a", "#005c3c", "#b8860b", "#700055", "#595959")
-_PAPER = "#8a2605"  # published numbers
-_GAP = {"color": "white", "linewidth": 1.5}  # between the cells of a matrix
-_HALO = [patheffects.withStroke(linewidth=3, foreground="white")]
-_WHITE_BOX = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-
-
 @contextmanager
-def _canvas(ax: Axes | None, height: float, width: float = _WIDTH) -> Iterator[Axes]:
+def canvas(ax: Axes | None, height: float, width: float = WIDTH) -> Iterator[Axes]:
     """The course's style and an axes to draw into, of that size in inches if new."""
     if ax is not None and not isinstance(ax, Axes):
         raise TypeError(f"ax must be one matplotlib Axes, got {type(ax).__name__}")
+    given = ax
     with style():
-        if ax is None:
-            _, ax = plt.subplots(figsize=(width, height), layout="constrained")
-        yield ax
+        ax = given or panels(height, width=width)[0, 0]
+        try:
+            yield ax
+        except Exception:
+            if given is None:  # nobody sees a figure that is not finished
+                plt.close(ax.figure)
+            raise
 
 
-def _bare(ax: Axes) -> None:
+def panels(
+    height: float, rows: int = 1, columns: int = 1, width: float = WIDTH, **share: Any
+) -> np.ndarray:
+    """The axes `[rows, columns]` of a new figure of that size in inches."""
+    share |= {"figsize": (width, height), "layout": "constrained", "squeeze": False}
+    return plt.subplots(rows, columns, **share)[1]
+
+
+def bare(ax: Axes, **limits: Any) -> None:
     """One scale for both directions, no frame and no ticks."""
-    ax.set(xticks=[], yticks=[], aspect="equal")
+    ax.set(xticks=[], yticks=[], aspect="equal", **limits)
     ax.spines[:].set_visible(False)
 
 
-def _named(title: str, name: str | None, width: int) -> str:
-    return textwrap.fill(f"{name}: {title}" if name else title, width)
+def wrapped(text: str, name: str | None, letters: int) -> str:
+    """A title with the graph's name in front, in lines of that many letters."""
+    return textwrap.fill(f"{name}: {text}" if name else text, letters)
 
 
-def _title(ax: Axes, title: str, name: str | None = None) -> None:
-    """A left-aligned title, the graph's name in front, wrapped to the axes."""
+def title(ax: Axes, text: str, name: str | None = None) -> None:
+    """A left-aligned title, wrapped to the axes."""
     inches = ax.get_window_extent().width / ax.figure.dpi  # before the layout
-    ax.set_title(_named(title, name, max(16, int(10 * inches))), loc="left")
+    ax.set_title(wrapped(text, name, max(16, int(10 * inches))), loc="left")
 
 
-def _heading(figure: Figure, title: str, name: str | None) -> None:
-    """A title of the whole figure, as `_title` of one panel."""
-    look = {"fontsize": _STYLE["axes.titlesize"], "fontweight": "bold"}
-    figure.suptitle(_named(title, name, 54), x=0.02, ha="left", **look)
+def heading(figure: Figure, text: str, name: str | None, left: float = 0.02) -> None:
+    """A title of the whole figure, as `title` of one axes."""
+    paint = {"fontsize": STYLE["axes.titlesize"], "fontweight": "bold"}
+    figure.suptitle(wrapped(text, name, 54), x=left, ha="left", **paint)
 
 
-def _stack(titles: Iterable[str]) -> tuple[Figure, np.ndarray]:
-    """A figure with one low panel for each title, one below the other."""
-    titles = list(titles)
-    size = (_WIDTH, 1.4 + 1.75 * len(titles))
-    figure = plt.figure(figsize=size, layout="constrained")
-    panels = figure.subplots(len(titles), 1, sharex=True, squeeze=False)[:, 0]
-    for panel, title in zip(panels, titles, strict=True):
-        panel.set_title(title, loc="left", fontsize=11, fontweight="normal")
-        panel.grid(axis="y")
-    return figure, panels
+def panel_title(panel: Axes, text: str, size: float = 11) -> None:
+    """What is special to one panel of a figure."""
+    panel.set_title(text, loc="left", fontsize=size, fontweight="normal")
 
 
-def _write(ax: Axes, place: Any, text: str, offset: Any = (0, 0), **look: Any) -> None:
+def write(ax: Axes, place: Any, text: str, offset: Any = (0, 0), **paint: Any) -> None:
     """Centre a text on a place in data coordinates, moved by `offset` points."""
     centred = {"ha": "center", "va": "center", "zorder": 5, "annotation_clip": False}
-    look = {"fontsize": 11} | centred | look
-    ax.annotate(text, place, xytext=offset, textcoords="offset points", **look)
+    paint = {"fontsize": 11} | centred | paint
+    ax.annotate(text, place, xytext=offset, textcoords="offset points", **paint)
 
 
-def _legend(ax: Axes, handles: Sequence[Any], columns: int) -> None:
+def legend(ax: Axes, handles: Sequence[Any], columns: int) -> None:
     """A legend below the axes and its label."""
     lines = ax.get_xlabel().count("\n") + 1 if ax.get_xlabel() else 0
-    ticks = 1.5 if len(ax.get_xticks()) else 0.3
-    ax.legend(
-        handles=handles,
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0),
-        borderaxespad=ticks + 1.7 * lines,  # in letters' heights
-        ncol=columns,
-        handletextpad=0.5,
-        columnspacing=1.2,
-    )
+    pad = 1.7 * lines + (1.5 if len(ax.get_xticks()) else 0.3)  # in letters' heights
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "borderaxespad": pad}
+    gaps = {"handletextpad": 0.5, "columnspacing": 1.2}
+    ax.legend(handles=handles, ncol=columns, **place, **gaps)
 
 
-def _norm(values: np.ndarray) -> mcolors.Normalize:
-    """Colours from 0 (or the least value, if negative) to the largest value."""
-    if values.size == 0:
-        return mcolors.Normalize(0, 1)
-    low, high = min(0.0, float(values.min())), float(values.max())
+def norm(numbers: np.ndarray) -> mcolors.Normalize:
+    """Colours from 0 (or the least number, if negative) to the largest."""
+    low = numbers.min(initial=0.0)
+    high = numbers.max(initial=low)
     return mcolors.Normalize(low, high if high > low else low + 1)
 
 
-def _text_on(colour: Any) -> str:
+def text_on(colour: Any) -> str:
     """Black or white, whichever reads better on the colour."""
     luminance = np.power(mcolors.to_rgb(colour), 2.2) @ (0.2126, 0.7152, 0.0722)
     return "#000000" if luminance > 0.21 else "#ffffff"
 
 
-def _class_look(label: int) -> tuple[str, str]:
+def of_class(label: int) -> tuple[str, str]:
     """Colour and marker of a class; no two of the first 64 classes look the same."""
-    marker = CLASS_MARKERS[(label + label // 8) % 8]
-    return CLASS_COLOURS[label % 8], marker
+    return CLASS_COLOURS[label % 8], CLASS_MARKERS[(label + label // 8) % 8]
 
 
-def _colour_bar(ax: Axes, norm: mcolors.Normalize, label: str) -> Any:
-    bar = ax.figure.colorbar(
-        ScalarMappable(norm, WEIGHT_MAP), ax=ax, shrink=0.8, aspect=22, pad=0.03
-    )
+def of_line(number: int) -> tuple[str, str]:
+    """Colour and marker of one line among several."""
+    return LINE_COLOURS[number % 6], CLASS_MARKERS[number % 8]
+
+
+def colour_bar(ax: Axes, norm: mcolors.Normalize, label: str) -> Any:
+    """A bar beside the axes that says which weight has which colour."""
+    colours = ScalarMappable(norm, WEIGHT_MAP)
+    bar = ax.figure.colorbar(colours, ax=ax, shrink=0.8, aspect=22, pad=0.03)
     bar.set_label(label)
     bar.outline.set_visible(False)
     bar.locator = MaxNLocator(5)

@@ -1,44 +1,25 @@
 """Figures of data and results: degrees, curves, accuracies, costs (chapters 2 to 9)."""
 
-from __future__ import annotations
-
-import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import zip_longest
+from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib import patheffects
+from matplotlib import patheffects, ticker
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import (
-    FuncFormatter,
-    LogLocator,
-    MaxNLocator,
-    NullFormatter,
-    NullLocator,
-)
+from scipy import stats
 
-from gat_course.plotting.look import (
-    _BAR,
-    _GREY,
-    _LINE_COLOURS,
-    _PAPER,
-    _WIDTH,
-    CLASS_COLOURS,
-    CLASS_MARKERS,
-    INK,
-    _canvas,
-    _legend,
-    _title,
-    _write,
-    style,
-)
-from gat_course.plotting.values import _array, _many, _numpy, _percent, _plain
+from gat_course.graph import GraphData
+from gat_course.plotting import look
+from gat_course.plotting.values import checked, many, percent, plain, to_numpy
 
-if TYPE_CHECKING:
-    from gat_course.graph import GraphData
+_DOT = {"marker": "o", "ms": 6.5, "ls": "", "c": look.BAR, "mec": look.INK, "mew": 0.6}
+_MEAN = {"marker": "|", "ms": 15, "c": look.INK, "mew": 2.2}
+_INTERVAL = {"lw": 5, "c": look.CLASS_COLOURS[5], "solid_capstyle": "butt"}
+_INTERVAL["path_effects"] = [patheffects.withStroke(linewidth=8, foreground=look.INK)]
+_PUBLISHED = {"marker": "D", "ms": 7, "c": "#8a2605", "mfc": "white"}
 
 
 def degree_histogram(graph: GraphData) -> Axes:
@@ -53,7 +34,7 @@ def degree_histogram(graph: GraphData) -> Axes:
     Returns:
         The axes; `ax.patches` are the bars.
     """
-    degrees = _numpy(graph.in_degrees)
+    degrees = to_numpy(graph.in_degrees)
     # Bar 0 holds degree 0, bar b > 0 degrees 2^(b-1) to 2^b - 1.
     counts = np.bincount(np.frexp(degrees)[1])
     names = ["0", "1"] + [f"{2 ** (b - 1)}–{2**b - 1}" for b in range(2, len(counts))]
@@ -61,20 +42,18 @@ def degree_histogram(graph: GraphData) -> Axes:
     counts, names = counts[first:], names[first : len(counts)]
     if len(counts) > 7:  # long ranges take two lines
         names = [n.replace("–", "–\n") if len(n) > 5 else n for n in names]
-    with _canvas(None, 3.6) as ax:
-        bars = ax.bar(names, counts, width=0.92, color=_BAR)
-        ax.set_yscale("log")
-        ax.set_ylim(0.5, 3 * counts.max())
+    with look.canvas(None, 3.6) as ax:
+        bars = ax.bar(names, counts, width=0.92, color=look.BAR)
+        ax.set(yscale="log", ylim=(0.5, 3 * counts.max()))
+        ax.set(xlabel="in-degree (number of sources)", ylabel="nodes, log scale")
         ax.yaxis.set_major_formatter("{x:,.0f}")
-        ax.yaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_minor_locator(ticker.NullLocator())
         ax.bar_label(bars, [f"{c:,}" for c in counts], padding=2, fontsize=11)
         ax.tick_params(axis="x", length=0)
         ax.grid(axis="y")
-        ax.set_xlabel("in-degree (number of sources)")
-        ax.set_ylabel("nodes, log scale")
-        middle = _many(int(np.median(degrees)), "source")
-        title = f"half of the nodes have at most {middle}, the maximum is"
-        _title(ax, f"{title} {degrees.max():,}", graph.name)
+        middle = many(int(np.median(degrees)), "source")
+        text = f"half of the nodes have at most {middle}, the maximum is"
+        look.title(ax, f"{text} {degrees.max():,}", graph.name)
     return ax
 
 
@@ -110,20 +89,17 @@ def learning_curves(
     if len(kinds) > 1:
         raise ValueError("some histories hold accuracies and others micro-F1")
     score = "val_f1" if kinds.pop() else "val_accuracy"
-    with style():
-        figure = plt.figure(figsize=(_WIDTH, 5.6), layout="constrained")
-        loss, accuracy = panels = figure.subplots(2, 1, sharex=True)
+    with look.style():
+        loss, accuracy = panels = look.panels(5.6, 2, sharex=True)[:, 0]
         handles = [
-            Line2D([], [], color=_GREY, linewidth=1, label="training"),
-            Line2D([], [], color=_GREY, linewidth=2.2, label="validation"),
+            Line2D([], [], color=look.GREY, linewidth=1, label="training"),
+            Line2D([], [], color=look.GREY, linewidth=2.2, label="validation"),
         ]
         longest = 2
         for m, (model, histories) in enumerate(models.items()):
-            colour = _LINE_COLOURS[m % len(_LINE_COLOURS)]
-            mark = {"c": colour}
-            if len(models) > 1:
-                mark["marker"] = CLASS_MARKERS[m % len(CLASS_MARKERS)]
-            for panel, attribute, look in (
+            colour, marker = look.of_line(m)
+            mark = {"c": colour, "marker": marker if len(models) > 1 else None}
+            for panel, attribute, paint in (
                 (loss, "train_loss", {"c": colour, "lw": 1.0}),
                 (loss, "val_loss", mark | {"lw": 2.2}),
                 (accuracy, score, mark | {"lw": 2.2}),
@@ -133,7 +109,7 @@ def learning_curves(
                 every = max(1, len(mean) // 6)  # six markers on a line
                 start = (m * every // 3 + every // 2) % every
                 label = f"{model} {attribute}".strip()
-                panel.plot(mean, markevery=(start, every), label=label, **look)
+                panel.plot(mean, markevery=(start, every), label=label, **paint)
                 if len(histories) > 1:
                     band = {"color": colour, "alpha": 0.2, "linewidth": 0}
                     epochs = np.arange(len(mean))
@@ -145,15 +121,21 @@ def learning_curves(
             text = "median best epoch" if len(histories) > 1 else "best epoch"
             text = f"{model}: {text} {best:g}".removeprefix(": ")
             handles.append(Line2D([], [], ls=":", lw=1.5, label=text, **mark))
-        loss.set_xlim(0, longest - 1)
-        loss.set_ylabel("loss (nats)")
+        loss.set(xlim=(0, longest - 1), ylabel="loss (nats)")
         metric = "micro-F1" if score == "val_f1" else f"{metric} (%)"
-        accuracy.set_ylabel(f"validation\n{metric}")
-        accuracy.set_xlabel("epoch")
-        accuracy.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-        _legend(accuracy, handles, 2)
-        _title(loss, "the dotted line is the epoch kept", name)
+        accuracy.set(xlabel="epoch", ylabel=f"validation\n{metric}")
+        accuracy.xaxis.set_major_locator(ticker.MaxNLocator(8, integer=True))
+        look.legend(accuracy, handles, 2)
+        look.title(loss, "the dotted line is the epoch kept", name)
     return panels
+
+
+def _over_runs(curves: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and spread per epoch while at least half of the runs are training."""
+    lengths = sorted(map(len, curves))
+    last = lengths[len(lengths) // 2]  # at least half reach this epoch
+    table = np.array([*zip_longest(*curves, fillvalue=np.nan)][:last]).T  # [runs, last]
+    return np.nanmean(table, 0), np.nanstd(table, 0)
 
 
 def accuracy_comparison(
@@ -178,69 +160,56 @@ def accuracy_comparison(
         metric: what the numbers are, for the axis label.
 
     Returns:
-        The axes. The standard deviation is that of a sample, over $n-1$; one seed has
-        none.
+        The axes. The standard deviation is over $n-1$; one seed has none.
 
     Raises:
         ValueError: nothing to draw, a number outside 0 to 100, fractions in place of
             percent, or a published model that is not among the results.
     """
-    from scipy import stats
-
-    rows = {m: _percent(v, f"results[{m!r}]") for m, v in results.items()}
+    rows = {m: percent(v, f"results[{m!r}]") for m, v in results.items()}
     if not rows:
         raise ValueError("results is empty: pass {model: [accuracy, ...]}")
     published = dict(published or {})
     for model, numbers in published.items():
         if model not in rows:
             raise ValueError(f"published names {model}; results has {', '.join(rows)}")
-        _percent(numbers[:1], f"published[{model!r}]")
-
-    dots = {"marker": "o", "ms": 6.5, "ls": "", "c": _BAR, "mec": INK, "mew": 0.6}
-    bar = {"marker": "|", "ms": 15, "c": INK, "mew": 2.2}
-    outline = [patheffects.withStroke(linewidth=8, foreground=INK)]
-    known = {"linewidth": 5, "color": CLASS_COLOURS[5], "path_effects": outline}
-    known["solid_capstyle"] = "butt"
-    many = min(len(values) for values in rows.values()) >= 20
-    paper = {"marker": "D", "ms": 7, "c": _PAPER, "mfc": "white"}
-    with _canvas(None, 0.62 * len(rows) + 1.5) as ax:
+        percent(numbers[:1], f"published[{model!r}]")
+    counts = sorted({len(values) for values in rows.values()})
+    known = counts[0] >= 20  # how well the mean is known
+    with look.canvas(None, 0.62 * len(rows) + 1.5) as ax:
         for row, (model, values) in enumerate(rows.items()):
             height = row - (0.18 if model in published else 0.0)
             # A fixed up-and-down pattern keeps equal accuracies apart.
             jitter = 0.09 * np.take((0, 1, -1), np.arange(len(values)) % 3)
-            ax.plot(values, height + jitter, gid=f"seeds {model}", **dots)
+            ax.plot(values, height + jitter, gid=f"seeds {model}", **_DOT)
             spread = values.std(ddof=1) if len(values) > 1 else None
-            numbers = [(height, values.mean(), spread, bar)]
-            if many:
+            numbers = [(height, values.mean(), spread, _MEAN)]
+            if known:
                 t = stats.t.ppf(0.975, len(values) - 1)
                 ends = values.mean() + t * stats.sem(values) * np.array([-1, 1])
-                ax.plot(ends, [height] * 2, gid=f"mean {model}", zorder=2.5, **known)
+                ax.plot(
+                    ends, [height] * 2, gid=f"mean {model}", zorder=2.5, **_INTERVAL
+                )
             if model in published:
-                numbers.append((row + 0.22, *published[model], paper))
-            for place, mean, std, look in numbers:
-                ax.errorbar(mean, place, xerr=std, capsize=4, **look)
+                numbers.append((row + 0.22, *published[model], _PUBLISHED))
+            for place, mean, std, paint in numbers:
+                ax.errorbar(mean, place, xerr=std, capsize=4, **paint)
                 text = f"{mean:.1f}" + ("" if std is None else f" ± {std:.1f}")
                 at_right = {"transform": ax.get_yaxis_transform(), "va": "center"}
-                ax.text(1.02, place, text, size=11, color=look["c"], **at_right)
+                ax.text(1.02, place, text, size=11, color=paint["c"], **at_right)
         ax.set_yticks(range(len(rows)), [textwrap.fill(model, 16) for model in rows])
-        ax.set_ylim(len(rows) - 0.45, -0.55)
+        ax.set(ylim=(len(rows) - 0.45, -0.55), xlabel=f"{metric} (%)")
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
-        ax.set_xlabel(f"{metric} (%)")
-        ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_major_locator(ticker.MaxNLocator(6, steps=[1, 2, 5, 10]))
         ax.grid(axis="x")
-        handles = [
-            Line2D([], [], label="one seed", **dots),
-            Line2D([], [], label="mean ± std", **bar),
-        ]
-        if many:
-            handles.append(Line2D([], [], label="mean, 95 % interval", **known))
-        if published:
-            handles.append(Line2D([], [], label="published", **paper))
-        _legend(ax, handles, 2 if many else 3)
-        counts = sorted({len(values) for values in rows.values()})
+        shown = {"one seed": _DOT, "mean ± std": _MEAN}
+        shown |= {"mean, 95 % interval": _INTERVAL} if known else {}
+        shown |= {"published": _PUBLISHED} if published else {}
+        handles = [Line2D([], [], label=text, **paint) for text, paint in shown.items()]
+        look.legend(ax, handles, 2 if known else 3)
         seeds = f"{counts[0]} to " if len(counts) > 1 else ""
-        _title(ax, f"{metric} over {seeds}{_many(counts[-1], 'seed')}", name)
+        look.title(ax, f"{metric} over {seeds}{many(counts[-1], 'seed')}", name)
     return ax
 
 
@@ -275,44 +244,33 @@ def scaling(
         ax: where to draw; None makes a figure.
 
     Returns:
-        The axes. Every line's `get_gid()` is its name in `results`, or
-        `"slope text"`.
+        The axes. A line's `get_gid()` is its name in `results`, or `"slope text"`.
 
     Raises:
         ValueError: `x` is not positive and ascending, a list of costs has another
             length, a cost is not positive or not finite, or nothing was measured.
     """
-    sizes = _array(x, "x", ("n",)).astype(float)
+    sizes = checked(x, "x", ("n",)).astype(float)
     if sizes[0] <= 0 or (np.diff(sizes) <= 0).any():
         raise ValueError(f"x must be positive and ascending, got {sizes.tolist()}")
-    costs = {}
-    for label, values in results.items():
-        what = f"results[{label!r}]"
-        values = np.array([math.nan if v is None else float(v) for v in values])
-        costs[label], ran = values, ~np.isnan(values)
-        _array(np.where(ran, 1, 0), what, (len(sizes),))
-        if wrong := values[ran & ~((values > 0) & (values < math.inf))].tolist():
-            raise ValueError(
-                f"{what} must be positive and finite, got {wrong[0]:g}; pass NaN or "
-                "None where it was not run"
-            )
+    costs = {label: _costs(label, v, len(sizes)) for label, v in results.items()}
     for text, slope in (slopes or {}).items():
-        if not math.isfinite(slope):
+        if not np.isfinite(slope):
             raise ValueError(f"slopes[{text!r}] must be a number, got {slope}")
     if not costs:
         raise ValueError("results holds no measurement: pass {name: [cost, ...]}")
-    measured = any((c > 0).any() for c in costs.values())
-    with _canvas(ax, 4.4) as ax:
+    with look.canvas(ax, 4.4) as ax:
         ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
         handles = []
         for m, (label, values) in enumerate(costs.items()):
-            look = {"color": _LINE_COLOURS[m % len(_LINE_COLOURS)], "markersize": 7}
-            look |= {"marker": CLASS_MARKERS[m % len(CLASS_MARKERS)], "mec": "white"}
-            handles += ax.plot(sizes, values, gid=label, label=label, zorder=3, **look)
-        if not measured:
+            colour, marker = look.of_line(m)
+            paint = {"color": colour, "marker": marker, "markersize": 7, "mec": "white"}
+            handles += ax.plot(sizes, values, gid=label, label=label, zorder=3, **paint)
+        table = np.stack(list(costs.values()))  # [M, n]
+        if np.isnan(table).all():
             ax.text(0.5, 0.5, "not measured", transform=ax.transAxes, ha="center")
         elif slopes:
-            _slopes(ax, sizes, np.stack(list(costs.values())), slopes)
+            _draw_slopes(ax, sizes, table, slopes)
         low, high = ax.get_ylim()
         if high < 10 * low:  # one decade at least, so that some ticks have numbers
             ax.set_ylim((low * high / 10) ** 0.5, (low * high * 10) ** 0.5)
@@ -321,50 +279,53 @@ def scaling(
         for axis in (ax.xaxis, ax.yaxis):
             decades = np.ptp(np.log10(axis.get_view_interval()))
             steps = (1, 2, 5) if decades < 2 and columns == 1 else (1,)
-            axis.set_major_locator(LogLocator(subs=steps, numticks=12))
-            axis.set_major_formatter(FuncFormatter(_plain))
-            axis.set_minor_formatter(NullFormatter())
-        gaps = np.diff(np.log(sizes), append=math.inf)
+            axis.set_major_locator(ticker.LogLocator(subs=steps, numticks=12))
+            axis.set_major_formatter(plain)
+            axis.set_minor_formatter(ticker.NullFormatter())
+        gaps = np.diff(np.log(sizes), append=np.inf)
         if gaps.min() > 0.15 * columns * np.log(sizes[-1] / sizes[0]):  # room for all
             ax.set_xticks(sizes)
         ax.grid()
-        _title(ax, title, name)
+        look.title(ax, title, name)
         if legend:
-            _legend(ax, handles, 3 if max(map(len, costs)) <= 12 else 2)
+            look.legend(ax, handles, 3 if max(map(len, costs)) <= 12 else 2)
     return ax
 
 
-def _over_runs(curves: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and spread per epoch while at least half of the runs are training."""
-    lengths = sorted(len(curve) for curve in curves)
-    last = lengths[len(lengths) // 2]  # at least half reach this epoch
-    table = np.full((len(curves), last), np.nan)  # [runs, epochs]
-    for row, curve in zip(table, curves, strict=True):
-        row[: len(curve)] = curve[:last]
-    return np.nanmean(table, 0), np.nanstd(table, 0)
+def _costs(label: str, given: Sequence[float | None], count: int) -> np.ndarray:
+    """Costs `[count]`, NaN where there are none."""
+    what, costs = f"results[{label!r}]", np.array(given, dtype=float)  # None: NaN
+    checked(np.zeros(costs.shape), what, (count,))
+    wrong = costs[(costs <= 0) | np.isinf(costs)]
+    if len(wrong):
+        raise ValueError(
+            f"{what} must be positive and finite, got {wrong[0]:g}; pass NaN or "
+            "None where it was not run"
+        )
+    return costs
 
 
-def _slopes(
+def _draw_slopes(
     ax: Axes, sizes: np.ndarray, costs: np.ndarray, slopes: Mapping[str, float]
 ) -> None:
     """Dashed lines that fan out from one point, below all of the costs `[M, n]`."""
-    ran = costs > 0
-    right = np.log10(sizes[ran.any(0)].max())
-    tall = max(np.ptp(np.log10(costs[ran])), 1.0)  # decades
+    x, costs = np.log10(sizes), np.log10(costs)
+    right = x[~np.isnan(costs).all(0)].max()
+    tall = max(np.nanmax(costs) - np.nanmin(costs), 1.0)  # decades
     steepest = max(*map(abs, slopes.values()), 0.5)
-    wide = max(np.ptp(np.log10(sizes)), 0.5)
-    left = right - min(0.4 * tall / steepest, 0.6 * wide)
-    x = np.linspace(left, right, 50)
-    floor = np.full(50, np.inf)  # the least cost at x, on straight lines
-    for values, there in zip(np.log10(np.where(ran, costs, 1)), ran, strict=True):
-        if there.any():
-            outside = {"left": np.inf, "right": np.inf}
-            line = np.interp(x, np.log10(sizes[there]), values[there], **outside)
+    left = right - min(0.4 * tall / steepest, 0.6 * max(np.ptp(x), 0.5))
+    grid = np.linspace(left, right, 50)
+    floor = np.full(50, np.inf)  # the least cost on straight lines
+    for row in costs:
+        ran = ~np.isnan(row)
+        if ran.any():
+            line = np.interp(grid, x[ran], row[ran], left=np.inf, right=np.inf)
             floor = np.minimum(floor, line)
-    room = min((floor - slope * (x - left)).min() for slope in slopes.values())
+    room = min((floor - slope * (grid - left)).min() for slope in slopes.values())
     for text, slope in slopes.items():
-        y = room - 0.08 * tall + slope * (x[[0, -1]] - left)
-        look = {"color": _GREY, "linestyle": "--", "linewidth": 1.1}
-        ax.plot(10 ** x[[0, -1]], 10**y, gid=f"slope {text}", zorder=2, **look)
+        ends = np.array([left, right])
+        y = room - 0.08 * tall + slope * (ends - left)
+        paint = {"color": look.GREY, "linestyle": "--", "linewidth": 1.1}
+        ax.plot(10**ends, 10**y, gid=f"slope {text}", zorder=2, **paint)
         place = (10**right, 10 ** y[1])
-        _write(ax, place, text, (5, 0), ha="left", color=_GREY)
+        look.write(ax, place, text, (5, 0), ha="left", color=look.GREY)

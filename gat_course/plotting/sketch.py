@@ -1,73 +1,78 @@
-"""What the schematic pictures are drawn with (chapters 1 to 4)."""
+"""What schematic pictures are drawn with: boxes, arrows, nodes (chapters 1 to 4)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
-from gat_course.plotting.look import _GREY, _PLAIN_NODE, _WIDTH, _named, _write
-from gat_course.plotting.values import _numpy
+from gat_course.graph import GraphData
+from gat_course.plotting import look
+from gat_course.plotting.values import check_index, ends, fixed
 
-if TYPE_CHECKING:
-    from gat_course.graph import GraphData
-
-_ROOM = _WIDTH - 0.2  # inches, without the figure's margins
-_NARROW = 5.0  # inches, of the pictures that hold less
-_NARROW_ROOM = _NARROW - 0.2
-_STRONG = "#c0360a"  # vermilion, L* 44
-_FILLED = "#9cc4e4"  # pale blue, L* 77
-_EMPTY = "#efefef"
-_TENSOR = "#dcebf7"
-_DST = "#d3e6f5"  # what the target brings, L* 90
-_SRC = "#fcc98f"  # what the source brings, L* 84
-_HEADS = (
-    ("#0281dd", "-"),
-    ("#c0360a", (0, (2.4, 0.9))),
-    ("#005c3c", (0, (0.9, 0.7))),
-    ("#700055", (0, (3, 0.8, 0.8, 0.8))),
-)
+ROOM = look.WIDTH - 0.2  # inches, without the figure's margins
+NARROW = 5.0  # inches, of the pictures that hold less
+NARROW_ROOM = NARROW - 0.2
+STRONG = "#c0360a"  # vermilion, L* 44
+FILLED = "#9cc4e4"  # pale blue, L* 77
+EMPTY = "#efefef"
 
 
-def _incoming(graph: GraphData, node: int) -> np.ndarray:
-    """The numbers of the edges that end at `node`, of which there must be one."""
-    if not 0 <= node < graph.num_nodes:
-        raise IndexError(f"node must be 0 to {graph.num_nodes - 1}, got {node}")
-    edges = np.flatnonzero(_numpy(graph.dst) == node)
-    if len(edges) == 0:
-        raise ValueError(f"node {node} of {graph.name!r} has no incoming edge")
-    return edges
+class Pen:
+    """Draws into one axes; a `place` is a point, or left, top, width and height."""
+
+    def __init__(self, ax: Axes) -> None:
+        self.ax = ax
+
+    def write(self, place: Any, text: str, offset: Any = (0, 0), **paint: Any) -> None:
+        """Centre a text on a point, moved by `offset` points."""
+        look.write(self.ax, place, text, offset, **paint)
+
+    def box(
+        self, place: tuple, text: str, gid: str, size: float = 11, **paint: Any
+    ) -> None:
+        """A rectangle, and in its middle a text if there is one."""
+        left, top, wide, tall = place
+        paint = {"facecolor": "white", "edgecolor": look.GREY, "lw": 0.8} | paint
+        self.ax.add_patch(Rectangle((left, top), wide, tall, gid=gid, **paint))
+        if text:
+            self.write((left + wide / 2, top + tall / 2), text, fontsize=size)
+
+    def frame(self, place: tuple, pad: float = 0.06, **paint: Any) -> None:
+        """A box with round corners, `pad` larger on every side."""
+        paint = {"facecolor": EMPTY, "edgecolor": look.GREY} | paint
+        box = FancyBboxPatch(place[:2], *place[2:], f"round,pad={pad}", **paint)
+        self.ax.add_patch(box)
+
+    def arrow(self, start: Any, end: Any, **paint: Any) -> None:
+        """A straight arrow from point to point."""
+        paint = {"arrowstyle": "-|>", "mutation_scale": 13, "lw": 1.6} | paint
+        paint = {"color": "black", "zorder": 4, "shrinkA": 0, "shrinkB": 0} | paint
+        self.ax.add_patch(FancyArrowPatch(start, end, **paint))
+
+    def node(self, place: Any, node: int, radius: float = 0.17, **paint: Any) -> None:
+        """A circle with the node's id."""
+        paint = {"facecolor": look.PLAIN_NODE, "edgecolor": "black"} | paint
+        self.ax.add_patch(Circle(place, radius, gid=f"target {node}", **paint))
+        size = 15 if radius > 0.3 else 12 if node < 1000 else 10
+        self.write(place, str(node), fontsize=size)
 
 
-def _box(
-    ax: Axes, place: tuple, text: str, gid: str, size: float = 11, **look: Any
-) -> None:
-    """A text in a box; `place` is left, top, width and height."""
-    left, top, wide, tall = place
-    look = {"facecolor": "white", "edgecolor": _GREY, "linewidth": 0.8} | look
-    ax.add_patch(Rectangle((left, top), wide, tall, gid=gid, **look))
-    _write(ax, (left + wide / 2, top + tall / 2), text, fontsize=size)
+@contextmanager
+def narrow(
+    height: float, limits: tuple, title: str, name: str, left: float = 0.0
+) -> Iterator[Pen]:
+    """A pen for a narrow picture; its axes, in inches, are as wide as the figure."""
+    with look.canvas(None, height, NARROW) as ax:
+        look.bare(ax, xlim=(left, left + NARROW_ROOM), ylim=limits)
+        ax.set_title(look.wrapped(title, name, 46), loc="left")
+        yield Pen(ax)
 
 
-def _arrow(ax: Axes, start: tuple, end: tuple, **look: Any) -> None:
-    arrow = FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=13)
-    arrow.set(**({"color": "black", "linewidth": 1.6, "zorder": 4} | look))
-    arrow.shrinkA = arrow.shrinkB = 0
-    ax.add_patch(arrow)
-
-
-def _unit(angle: Any) -> np.ndarray:
-    return np.array([np.cos(angle), np.sin(angle)])
-
-
-def _heading_of(ax: Axes, text: str, name: str) -> None:
-    """The title of a narrow picture; its axes are as wide as the figure."""
-    ax.set_title(_named(text, name, 46), loc="left")
-
-
-def _at_most(limit: int, got: int, what: str, name: str) -> None:
+def at_most(limit: int, got: int, what: str, name: str) -> None:
+    """Raise a `ValueError` where the picture has no room for so many."""
     if got > limit:
         raise ValueError(
             f"the picture has room for at most {limit} {what}, {name!r} has {got}; "
@@ -75,24 +80,38 @@ def _at_most(limit: int, got: int, what: str, name: str) -> None:
         )
 
 
-def _printed(values: np.ndarray, room: float, what: str = "messages") -> list[str]:
-    """Each row's numbers below each other, with as many decimals as `room` inches fit,
-    at most two and none for whole numbers."""
+def incoming(graph: GraphData, node: int) -> tuple[np.ndarray, np.ndarray]:
+    """The edges that end at `node`, at least one, and their sources, ascending."""
+    check_index("node", node, graph.num_nodes)
+    src, dst = ends(graph).T
+    edges = np.flatnonzero(dst == node)
+    if len(edges) == 0:
+        raise ValueError(f"node {node} of {graph.name!r} has no incoming edge")
+    edges = edges[np.argsort(src[edges], kind="stable")]
+    return edges, src[edges]
+
+
+def neighbours(target: int, sources: np.ndarray) -> str:
+    """The target's sources, as a set."""
+    inside = ", ".join(map(str, sources))
+    return rf"$\mathcal{{N}}({target})$ = {{{inside}}}"
+
+
+def printed(values: Any, room: float, what: str, between: str = "\n") -> list[str]:
+    """Each row of numbers as a text, with as many decimals as `room` inches fit, at
+    most two and none for whole numbers."""
+    values = np.asarray(values)
     for digits in (0,) if (values == values.round()).all() else (2, 1, 0):
-        rounded = values.round(digits) + 0.0  # no -0
-        texts = [[f"{v:.{digits}f}" for v in row] for row in rounded]
+        texts = [[fixed(v, digits) for v in np.ravel(row)] for row in values]
         # A digit is 7 points wide.
         if max((len(t) for row in texts for t in row), default=0) * 7 <= 72 * room:
-            return ["\n".join(row).replace("-", "−") for row in texts]
+            return [between.join(row) for row in texts]
     raise ValueError(
         f"{what} holds {values.flat[np.abs(values).argmax()]:g}, too long for its "
         "box; divide all of them by a power of ten"
     )
 
 
-def _target(ax: Axes, place: tuple, node: int, **look: Any) -> None:
-    look = {"facecolor": _PLAIN_NODE, "edgecolor": "black"} | look
-    circle = Circle(place, 0.17, **look)
-    circle.set_gid(f"target {node}")
-    ax.add_patch(circle)
-    _write(ax, place, str(node), fontsize=12 if node < 1000 else 10)
+def short(number: float, room: float = 1.0) -> str:
+    """One number in a box of that many inches."""
+    return printed([number], room, "a sum")[0]

@@ -1,30 +1,25 @@
 """What is drawn, as arrays that were checked, and as short texts (all chapters)."""
 
-from __future__ import annotations
-
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from gat_course.graph import GraphData
 
-def _numpy(values: Any) -> np.ndarray:
+
+def to_numpy(values: Any) -> np.ndarray:
     """A numpy copy of a tensor, array or list."""
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()
     return np.array(values)
 
 
-def _array(
-    values: Any,
-    name: str,
-    shape: tuple[int | str, ...],
-    low: float = -math.inf,
-    high: float = math.inf,
+def checked(
+    values: Any, name: str, shape: tuple, low: float = -np.inf, high: float = np.inf
 ) -> np.ndarray:
     """A numpy copy, checked for shape and range; a letter in `shape` is any length."""
-    array = _numpy(values)
+    array = to_numpy(values)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold numbers, got {array.dtype}")
     fits = len(shape) == array.ndim and all(
@@ -45,9 +40,26 @@ def _array(
     return array
 
 
-def _classes(labels: Any, count: int, class_names: Sequence[str] | None) -> np.ndarray:
+def check_index(name: str, index: int | None, length: int) -> None:
+    """Raise an `IndexError` unless `index` is None or from 0 to `length - 1`."""
+    if index is not None and not 0 <= index < length:
+        raise IndexError(f"{name} must be 0 to {length - 1}, got {index}")
+
+
+def attention(graph: GraphData, alpha: Any) -> np.ndarray:
+    """Attention `[E, K]` of that graph."""
+    what = f"alpha (on {graph.name!r}, with_self_loops() if the layer saw them)"
+    return checked(alpha, what, (graph.num_edges, "K"), low=0, high=1)
+
+
+def ends(graph: GraphData) -> np.ndarray:
+    """Source and target of every edge `[E, 2]`, sorted by target."""
+    return np.stack([to_numpy(graph.src), to_numpy(graph.dst)], 1)
+
+
+def classes(labels: Any, count: int, class_names: Sequence[str] | None) -> np.ndarray:
     """Classes `[count]` as integers, checked against the names."""
-    labels = _array(labels, "labels", (count,), low=0)
+    labels = checked(labels, "labels", (count,), low=0)
     if labels.dtype.kind not in "iu":
         raise ValueError(f"labels must be integers (classes), got {labels.dtype}")
     if class_names is not None and labels.max() >= len(class_names):
@@ -57,9 +69,9 @@ def _classes(labels: Any, count: int, class_names: Sequence[str] | None) -> np.n
     return labels
 
 
-def _percent(values: Any, name: str) -> np.ndarray:
+def percent(values: Any, name: str) -> np.ndarray:
     """Numbers in percent `[seeds]`, not fractions."""
-    array = _array(values, name, ("seeds",), low=0, high=100).astype(float)
+    array = checked(values, name, ("seeds",), low=0, high=100).astype(float)
     if 0 < array.max() <= 1:
         raise ValueError(
             f"{name} must be in percent, but no value exceeds 1; multiply fractions "
@@ -68,21 +80,27 @@ def _percent(values: Any, name: str) -> np.ndarray:
     return array
 
 
-def _many(count: int, noun: str) -> str:
+def many(count: int, noun: str) -> str:
+    """How many there are, as in "1 node" and "2,708 nodes"."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def _share(value: float) -> str:
+def fixed(number: float, digits: int) -> str:
+    """A number with so many decimals, without "-0" and with a real minus sign."""
+    return f"{np.round(number, digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
+def share(weight: float) -> str:
     """A weight between 0 and 1; never 0 or 1 where it is neither."""
-    if 0 < value < 0.0005:
+    if 0 < weight < 0.0005:
         return "<0.001"
-    return ">0.999" if 0.9995 <= value < 1 else f"{value:.3f}"
+    return ">0.999" if 0.9995 <= weight < 1 else f"{weight:.3f}"
 
 
-def _plain(value: float, _: Any = None) -> str:
+def plain(number: float, _: Any = None) -> str:
     """A tick's number, as a power of ten only where it would be long."""
-    if 1e-4 <= value < 1e7:
-        return f"{value:,.7g}"
-    factor, exponent = f"{value:.0e}".split("e")
+    if 1e-4 <= number < 1e7:
+        return f"{number:,.7g}"
+    factor, exponent = f"{number:.0e}".split("e")
     factor = "" if factor == "1" else rf"{factor} \cdot "
     return f"${factor}10^{{{int(exponent)}}}$"
