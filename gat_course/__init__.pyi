@@ -5,7 +5,6 @@ from . import attention as attention
 from . import checks as checks
 from . import datasets as datasets
 from . import dgl_compat as dgl_compat
-from . import diagrams as diagrams
 from . import files as files
 from . import formulas as formulas
 from . import graphs as graphs
@@ -43,9 +42,10 @@ from .layers.gat import EdgeGATLayer as EdgeGATLayer
 from .layers.gat import UniformGATLayer as UniformGATLayer
 from .models import GAT as GAT
 from .models import GCN as GCN
-from .models import MLP as MLP
 from .models import InductiveGAT as InductiveGAT
 from .models import InductiveGCN as InductiveGCN
+from .models import MLP as MLP
+from .plotting import diagrams as diagrams
 from .training import inductive as inductive
 from .training import runs as runs
 from .training.many_graphs import evaluate_graphs as evaluate_graphs

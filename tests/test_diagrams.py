@@ -19,6 +19,7 @@ from matplotlib.colors import same_color, to_hex
 
 from gat_course import EdgeGATLayer, diagrams
 from gat_course.graph import GraphData
+from gat_course.plotting import look, sketch
 
 FIVE = GraphData.from_edges(
     [0, 0, 0, 2, 3], [1, 2, 3, 3, 4], undirected=True, name="Five friends"
@@ -104,7 +105,7 @@ def test_the_weights_are_those_of_the_layer(target, slope):
         marked = [
             int(FIVE.src[e])
             for e, bar in zip(edges, bars.values(), strict=True)
-            if same_color(bar.get_facecolor(), diagrams._STRONG)
+            if same_color(bar.get_facecolor(), sketch.STRONG)
         ]
         assert marked == [source]
         texts = [t.get_text() for t in ax.texts]
@@ -323,7 +324,7 @@ def test_a_node_keeps_its_colour_wherever_it_is_heard():
     assert all(len(set(c)) == 1 for c in colours.values())
     assert len({c[0] for c in colours.values()}) == 5
     once = [node for node, c in colours.items() if len(c) == 1]
-    assert once == [4] and colours[4] == [diagrams._PLAIN_NODE]
+    assert once == [4] and colours[4] == [look.PLAIN_NODE]
 
 
 def test_features_stand_at_the_leaves_where_they_are_short():
@@ -484,7 +485,7 @@ def test_a_graph_without_edges_has_no_mailbox():
 
 def cells(ax, name, rows, columns) -> np.ndarray:
     """A matrix as drawn: 0 empty, 1 filled, 2 highlighted."""
-    looks = (diagrams._EMPTY, diagrams._FILLED, diagrams._STRONG)
+    looks = (sketch.EMPTY, sketch.FILLED, sketch.STRONG)
     found = np.full((rows, columns), -1)
     for patch in ax.patches:
         if str(patch.get_gid()).startswith(f"{name} "):
