@@ -42,9 +42,9 @@ from .layers.gat import EdgeGATLayer as EdgeGATLayer
 from .layers.gat import UniformGATLayer as UniformGATLayer
 from .models import GAT as GAT
 from .models import GCN as GCN
+from .models import MLP as MLP
 from .models import InductiveGAT as InductiveGAT
 from .models import InductiveGCN as InductiveGCN
-from .models import MLP as MLP
 from .plotting import diagrams as diagrams
 from .training import inductive as inductive
 from .training import runs as runs

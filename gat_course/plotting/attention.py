@@ -47,6 +47,9 @@ def attention_matrix(
     Raises:
         ValueError: the matrix is not two-dimensional, has no edge, holds $+\infty$,
             or the mask does not fit it.
+
+    >>> plotting.attention_matrix(torch.eye(3), "each looks at itself")
+    <Axes: title=...>
     """
     values = to_numpy(matrix).astype(float)
     absent = np.isnan(values) | np.isneginf(values)
@@ -106,6 +109,9 @@ def entropy_histogram(
     Raises:
         ValueError: shapes differ, or a value is negative, not finite or above its
             maximum.
+
+    >>> plotting.entropy_histogram(torch.rand(9, 2), torch.ones(9)).shape
+    (2,)
     """
     values = checked(entropy, "entropy", ("N", "K"), low=0)
     limit = checked(uniform, "uniform", (len(values),), low=0)
@@ -161,6 +167,9 @@ def relative_entropy_histogram(
 
     Raises:
         ValueError: no panel, no finite value, too many heads, or a value not in [0, 1].
+
+    >>> plotting.relative_entropy_histogram({"layer 1": torch.rand(9, 2)}).shape
+    (1,)
     """
     if not relative:
         raise ValueError("relative is empty: pass {title: [N, K]}")
@@ -218,6 +227,10 @@ def weight_histogram(
     Raises:
         ValueError: no panel, lengths differ, a negative weight, or one of the two
             kinds of edges is missing.
+
+    >>> matters = torch.arange(9) % 2 == 0
+    >>> plotting.weight_histogram({"GAT": (torch.rand(9), matters)}).shape
+    (1,)
     """
     if not panels:
         raise ValueError("panels is empty: pass {title: (weights, relevant)}")

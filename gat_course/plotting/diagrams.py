@@ -70,6 +70,11 @@ def score(
         ValueError: there is no such edge, a shape does not fit, `negative_slope` is
             not in [0, 1], there are too many sources or features, or a number is not
             finite or too long for its box.
+
+    >>> graph = GraphData.from_edges([0, 1], [2, 2])
+    >>> z, a = torch.tensor([[1.0], [2.0], [3.0]]), torch.ones(1)
+    >>> diagrams.score(graph, z, a, a, target=2, source=0)
+    <Axes: title=...>
     """
     if not 0 <= negative_slope <= 1:
         raise ValueError(f"negative_slope must be from 0 to 1, got {negative_slope}")
@@ -219,6 +224,10 @@ def head_strands(
         IndexError: there is no such node.
         ValueError: `alpha` does not fit the graph, is not in [0, 1] or has too many
             heads, the node has no incoming edge or too many, or `merge` is unknown.
+
+    >>> graph = GraphData.from_edges([0, 1], [2, 2])
+    >>> diagrams.head_strands(graph, torch.tensor([[0.2, 0.5], [0.8, 0.5]]), node=2)
+    <Axes: title=...>
     """
     if merge not in ("concat", "mean"):
         raise ValueError(f'merge must be "concat" or "mean", got {merge!r}')

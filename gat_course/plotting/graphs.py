@@ -60,6 +60,10 @@ def draw_graph(
         IndexError: there is no such target.
         ValueError: an argument has the wrong length, a number is not finite, an edge
             value is negative, or a class is negative or has no name.
+
+    >>> graph = GraphData.from_edges([0, 1], [1, 2], name="a path")
+    >>> plotting.draw_graph(graph, labels=[0, 0, 1], class_names=["jazz", "rock"])
+    <Axes: title=...>
     """
     count, few = graph.num_nodes, graph.num_nodes <= _FEW
     if labels is not None:
@@ -139,6 +143,10 @@ def attention_neighbourhood(
         IndexError: there is no such node or head.
         ValueError: `alpha` does not fit the graph or is not in [0, 1], or the node
             has no incoming edge.
+
+    >>> graph = GraphData.from_edges([0, 1], [2, 2])
+    >>> plotting.attention_neighbourhood(graph, torch.tensor([[0.2], [0.8]]), node=2)
+    <Axes: title=...>
     """
     weights = values.attention(graph, alpha)
     heads = weights.shape[1]
@@ -210,6 +218,9 @@ def embedding(
     Raises:
         ValueError: shapes do not fit, a point is not finite, a class is negative or
             has no name.
+
+    >>> plotting.embedding(torch.randn(40, 2), torch.arange(40) % 2)
+    <Axes: title=...>
     """
     points = checked(points, "points", ("N", 2))
     labels = values.classes(labels, len(points), class_names)

@@ -79,6 +79,10 @@ def style() -> Iterator[None]:
 
     The functions that draw do so themselves. Use it where you make the figure:
     `with plotting.style(): fig, axes = plt.subplots(1, 2, layout="constrained")`.
+
+    >>> from matplotlib import pyplot as plt
+    >>> with plotting.style():
+    ...     figure, axes = plt.subplots(1, 2, layout="constrained")
     """
     # Only these keys are put back: a notebook's backend switches "interactive" on when
     # the first figure is made, and must find it on afterwards.

@@ -38,6 +38,9 @@ def unrolled(
     Raises:
         IndexError: there is no such node.
         ValueError: the node has no incoming edge, or `num_layers` is not 1, 2 or 3.
+
+    >>> diagrams.unrolled(GraphData.from_edges([0, 1], [1, 2]), node=2)
+    <Axes: title=...>
     """
     if num_layers not in (1, 2, 3):
         raise ValueError(f"num_layers must be 1, 2 or 3, got {num_layers}")
@@ -178,6 +181,9 @@ def mailboxes(
     Raises:
         ValueError: the graph is too large, or `messages` does not fit it, is not
             finite or has more than 4 columns.
+
+    >>> diagrams.mailboxes(GraphData.from_edges([0, 1], [2, 2]))
+    <Axes: title=...>
     """
     src, dst = ends(graph).T
     degrees = to_numpy(graph.in_degrees)  # [N]
@@ -272,6 +278,9 @@ def sparse_products(
         IndexError: there is no such target.
         ValueError: the graph has more than 8 nodes or an edge twice, or the target
             has no incoming edge.
+
+    >>> diagrams.sparse_products(GraphData.from_edges([0, 1], [2, 2]), target=2).shape
+    (2,)
     """
     n = graph.num_nodes
     sketch.at_most(8, n, "nodes", graph.name)

@@ -33,6 +33,9 @@ def degree_histogram(graph: GraphData) -> Axes:
 
     Returns:
         The axes; `ax.patches` are the bars.
+
+    >>> plotting.degree_histogram(GraphData.from_edges([0, 1], [2, 2]))
+    <Axes: title=...>
     """
     degrees = to_numpy(graph.in_degrees)
     # Bar 0 holds degree 0, bar b > 0 degrees 2^(b-1) to 2^b - 1.
@@ -79,6 +82,11 @@ def learning_curves(
 
     Raises:
         ValueError: there is no history, or they hold different scores.
+
+    >>> graph = synthetic_citation("cora")
+    >>> model = GCN(graph.num_features, graph.num_classes)
+    >>> plotting.learning_curves(fit(model, graph, max_epochs=3, progress=False))
+    array([...], dtype=object)
     """
     models = dict(runs) if isinstance(runs, Mapping) else {"": runs}
     for model, value in models.items():
@@ -165,6 +173,9 @@ def accuracy_comparison(
     Raises:
         ValueError: nothing to draw, a number outside 0 to 100, fractions in place of
             percent, or a published model that is not among the results.
+
+    >>> plotting.accuracy_comparison({"GAT": [83.0, 82.0], "GCN": [82.0, 81.5]})
+    <Axes: title=...>
     """
     rows = {m: percent(v, f"results[{m!r}]") for m, v in results.items()}
     if not rows:
@@ -249,6 +260,10 @@ def scaling(
     Raises:
         ValueError: `x` is not positive and ascending, a list of costs has another
             length, a cost is not positive or not finite, or nothing was measured.
+
+    >>> times, texts = {"dense": [1.0, 4.0]}, {"xlabel": "N", "ylabel": "ms"}
+    >>> plotting.scaling(times, [100, 200], title="Time", **texts)
+    <Axes: title=...>
     """
     sizes = checked(x, "x", ("n",)).astype(float)
     if sizes[0] <= 0 or (np.diff(sizes) <= 0).any():
