@@ -175,7 +175,7 @@ def table(
     """What was measured beside what was published, one row for each model.
 
     On PPI also the mean time of a run and the largest peak of memory of all of them,
-    which `History` explains: on a CPU it is the peak of the whole process, runs before
+    which `Curves` explains: on a CPU it is the peak of the whole process, runs before
     it included.
 
     Args:
