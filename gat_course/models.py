@@ -19,10 +19,9 @@ from gat_course.layers.inputs import check_input
 
 
 def for_each(name: str, value: int | Sequence[int], number: int) -> list[int]:
-    """One value for all layers, or a list with one for each, as a list.
+    """One value for all layers, or a list with one for each, as a list of `number`.
 
-    Raises:
-        ValueError: the list has another length than `number`.
+    Raises `ValueError` where the list has another length.
 
     >>> from gat_course.models import for_each
     >>> for_each("num_heads", 8, 2), for_each("num_heads", [8, 4], 2)
@@ -151,9 +150,7 @@ class InductiveGAT(GAT):
         out_heads: $K$ of the output layer.
         layer: the layer's class; `UniformGATLayer` switches attention off.
 
-    Shapes: see `GAT`, with $L$ for $C$.
-
-    Source: Veličković et al., ICLR 2018, section 3.3.
+    Shapes and source: see `GAT`, with $L$ for $C$.
 
     >>> sum(p.numel() for p in InductiveGAT(50, 121).parameters())
     1850917
@@ -219,8 +216,6 @@ class InductiveGCN(GCN):
         in_features: $F$.
         num_labels: $L$, width of the output.
         hidden: width of the two hidden layers.
-
-    Shapes: `x` `[N, F]` to `[N, L]`.
 
     >>> InductiveGCN(50, 121, hidden=64).layer2
     GCNLayer(64, 64, feat_drop=0.0, residual=True)
