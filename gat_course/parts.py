@@ -188,20 +188,9 @@ class Parts:
 def draw_masks(
     y: np.ndarray, per_class: int, num_val: int, num_test: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw the masks that `GraphData.with_random_masks` describes.
+    """Draw the masks that `Parts.with_random_masks` describes, from classes `[N]`.
 
-    Args:
-        y: the class of each node, integers `[N]`; negative where it is unknown.
-        per_class: nodes of each class to train on.
-        num_val: nodes to choose the model with, from those that are left.
-        num_test: nodes to measure it with, likewise.
-        seed: the same seed gives the same masks on every machine.
-
-    Returns:
-        Three masks, bool `[N]`, of which no two share a node.
-
-    Raises:
-        ValueError: a number is negative, or there are too few nodes with a class.
+    Returns three masks, bool `[N]`, of which no two share a node.
     """
     if per_class < 1 or min(num_val, num_test) < 0:
         raise ValueError(

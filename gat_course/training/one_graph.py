@@ -13,8 +13,7 @@ from gat_course.graph import GraphData
 from gat_course.training.history import Evaluation, History
 from gat_course.training.labels import require_labels, require_outputs
 from gat_course.training.loop import fit_task, predict, require_trainable
-from gat_course.training.metrics import ACCURACY
-from gat_course.training.record import Run, from_history
+from gat_course.training.record import Run
 from gat_course.training.tasks import Task
 
 
@@ -121,11 +120,7 @@ def fit(
 class NodeClasses(Task, data=GraphData):
     """One graph whose nodes have a class each; masks say which of them are for what."""
 
-    metric, history, fit = ACCURACY, History, staticmethod(fit)
-
-    @property
-    def graphs(self) -> tuple[GraphData]:
-        return (self.data,)
+    history, record, fit = History, Run, staticmethod(fit)
 
     def prepare(self, model: nn.Module) -> None:
         graph = self.data
@@ -140,15 +135,12 @@ class NodeClasses(Task, data=GraphData):
         self.train = _needed(model, graph, "train_mask", logits)
         self.val = _needed(model, graph, "val_mask", logits)
 
-    def batches(self) -> list[GraphData]:
-        return [self.train]
+    def batches(self) -> list[tuple[GraphData, int]]:
+        return [(self.train, int(self.train.train_mask.sum()))]
 
     def loss(self, model: nn.Module, batch: GraphData) -> Tensor:
         logits = model(batch, batch.x)[batch.train_mask]
         return F.cross_entropy(logits, batch.y[batch.train_mask])
-
-    def size(self, batch: GraphData) -> int:
-        return int(batch.train_mask.sum())
 
     def validate(self, model: nn.Module) -> Evaluation:
         return evaluate(model, self.val, self.val.val_mask)
@@ -162,14 +154,12 @@ class NodeClasses(Task, data=GraphData):
     def require_scores(self) -> None:
         require_labels(self.data, self.data.test_mask, "test_mask")
 
-    def run(self, seed: int, model: nn.Module, history: History) -> Run:
-        val, test = (
-            evaluate(model, self.data, mask).accuracy
-            for mask in (self.data.val_mask, self.data.test_mask)
-        )
-        return Run(
-            test_accuracy=test, val_accuracy=val, **from_history(seed, model, history)
-        )
+    def scores(self, model: nn.Module) -> dict[str, float]:
+        masks = {
+            "val_accuracy": self.data.val_mask,
+            "test_accuracy": self.data.test_mask,
+        }
+        return {n: evaluate(model, self.data, m).accuracy for n, m in masks.items()}
 
 
 def _logits(model: nn.Module, graph: GraphData) -> Tensor:

@@ -14,7 +14,7 @@ from typing import ClassVar
 from torch import nn
 
 from gat_course.files import sweep, write_json
-from gat_course.training.history import Curves, GraphHistory, History
+from gat_course.training.history import GraphHistory, History
 from gat_course.training.metrics import ACCURACY, MICRO_F1, Metric
 
 
@@ -58,18 +58,6 @@ class GraphRun:
 
     metric: ClassVar[Metric] = MICRO_F1
     score = property(attrgetter("test_f1"))
-
-
-def from_history(seed: int, model: nn.Module, history: Curves) -> dict[str, object]:
-    """The fields of a run that every kind of data has."""
-    return {
-        "seed": seed,
-        "epochs": history.epochs,
-        "best_epoch": history.best_epoch,
-        "seconds": history.seconds,
-        "history": history,
-        "model": model,
-    }
 
 
 class Runs(list[Run | GraphRun]):
