@@ -14,7 +14,6 @@ from typing import Protocol
 import numpy as np
 from scipy import stats
 
-
 LEVEL = 0.95
 
 

@@ -100,7 +100,7 @@ def one_epoch(
 
 def parameter_groups(model: nn.Module) -> list[dict]:
     """The model's parameters; those it names `undecayed` in a group without decay."""
-    endings = getattr(model, "undecayed", ())
+    endings = tuple(getattr(model, "undecayed", ()))
     decayed, spared = [], []
     for name, parameter in model.named_parameters():
         (spared if name.endswith(endings) else decayed).append(parameter)

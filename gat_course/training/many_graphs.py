@@ -185,6 +185,10 @@ class NodeLabels(Task, data=Tissues):
         super().__init__(tissues)
         self.batch_size, self.options = batch_size, {"batch_size": batch_size}
 
+    @property
+    def num_outputs(self) -> int:
+        return self.data.num_labels
+
     def prepare(self, model: nn.Module) -> None:
         require_positive(self.data.val, "val")
         self.val = batches(self.data.val, self.batch_size)

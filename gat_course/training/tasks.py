@@ -28,21 +28,23 @@ class Task(ABC):
     """One kind of data together with what there is to learn from it.
 
     A subclass says which data it is for, `class NodeClasses(Task, data=GraphData)`, and
-    is then found by `task_of`.
+    is then found by `task_of`. It stands in the file of its data or where that is
+    imported, so that processes beside this one know it too.
 
     Args:
-        data: the data: one graph, or something that has `graphs`; with `device` and a
-            `repr` that tells its sizes.
+        data: the data: one graph, or something that has `graphs`, whose fields alone
+            are in the checksum; with `device` and a `repr` that tells its sizes.
         **options: options of `fit`. What a task needs of them it keeps in `options`.
     """
 
     history: ClassVar[type[Curves]]
-    record: ClassVar[type[Run]]
+    record: ClassVar[type[Run]]  # `Run`, or `GraphRun`
     fit: ClassVar[Callable[..., Curves]]  # called as fit(model, data, **options)
     resumable: ClassVar[bool] = False  # whether `fit` takes a `checkpoint`
 
-    def __init_subclass__(cls, data: type) -> None:
-        _KINDS[data] = cls
+    def __init_subclass__(cls, data: type | None = None) -> None:
+        if data is not None and _KINDS.setdefault(data, cls) is not cls:
+            raise TypeError(f"{data.__name__} has a task already: {_KINDS[data]}")
 
     def __init__(self, data, **options) -> None:
         self.data, self.options = data, {}
@@ -78,6 +80,11 @@ class Task(ABC):
     def scores(self, model: nn.Module) -> dict[str, float]:
         """The trained model's scores for its record; test data are looked at once."""
 
+    @property
+    def num_outputs(self) -> int:
+        """How many numbers a model is to return for each thing that it labels."""
+        return self.data.num_classes
+
     def run(self, seed: int, model: nn.Module, history: Curves) -> Run:
         """The record of a finished training.
 
@@ -87,8 +94,8 @@ class Task(ABC):
         found = self.scores(model)
         if not all(map(math.isfinite, found.values())):
             raise FloatingPointError(
-                f"seed {seed}: the outputs for the test graphs are NaN or infinite; "
-                "look for extreme features there"
+                f"seed {seed}: the outputs for the test data are NaN or infinite; look "
+                "for extreme features there"
             )
         names = {field.name for field in fields(self.record)} - found.keys()
         told = {"seed": seed, "model": model, "history": history}
