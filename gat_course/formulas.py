@@ -3,11 +3,11 @@ r"""The course's equations as plain functions, on matrices and on edge lists.
 For a target $i$ and its sources $j\in\mathcal N(i)$:
 
 (1) $z_i=W^\top h_i$; (2) $e_{ij}=\mathrm{LeakyReLU}(a^\top[z_i\|z_j])$;
-(3) $\alpha_{ij}=\exp e_{ij}\,/\sum_m\exp e_{im}$; (4) $h_i'=\sigma(\sum_j\alpha_{ij}z_j)$.
+(3) $\alpha_{ij}=\exp e_{ij}/\sum_m\exp e_{im}$; (4) $h_i'=\sum_j\alpha_{ij}z_j$.
 
 Rows are targets: entry $(i, j)$ of a matrix belongs to the edge $j \to i$. A mask or an
-adjacency matrix is zero where $i$ may not look at $j$. Elsewhere it may hold any positive
-number: $w$ counts like $w$ edges.
+adjacency matrix is zero where $i$ may not look at $j$. Elsewhere it may hold any
+positive number: $w$ counts like $w$ edges.
 """
 
 import math
