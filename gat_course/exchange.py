@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import dgl
     import networkx
 
-    from gat_course.graph import GraphData
+Graph = TypeVar("Graph", bound="Exchange")
 
 
 class Exchange:
@@ -24,13 +24,13 @@ class Exchange:
 
     @classmethod
     def from_networkx(
-        cls,
+        cls: type[Graph],
         graph: networkx.Graph,
         *,
         edge_weight: str | Sequence[float] | None = None,
         drop: str | Sequence[str] = (),
         **node_fields: Any,
-    ) -> GraphData:
+    ) -> Graph:
         """Build a graph from networkx, of any of its four kinds.
 
         Nodes are numbered in networkx's order: node i is `list(graph)[i]`. An

@@ -1,8 +1,13 @@
-r"""The equations of chapter 1 as plain functions, dense ([N, N]) and on edge lists.
+r"""The course's equations as plain functions, on matrices and on edge lists.
 
-Rows are targets: entry $(i, j)$ of a matrix belongs to the edge $j \to i$, and each row
-of weights sums to one. A mask or an adjacency matrix is zero where $i$ may not look at
-$j$. Elsewhere it may hold any positive number: $w$ counts like $w$ edges.
+For a target $i$ and its sources $j\in\mathcal N(i)$:
+
+(1) $z_i=W^\top h_i$; (2) $e_{ij}=\mathrm{LeakyReLU}(a^\top[z_i\|z_j])$;
+(3) $\alpha_{ij}=\exp e_{ij}/\sum_m\exp e_{im}$; (4) $h_i'=\sum_j\alpha_{ij}z_j$.
+
+Rows are targets: entry $(i, j)$ of a matrix belongs to the edge $j \to i$. A mask or an
+adjacency matrix is zero where $i$ may not look at $j$. Elsewhere it may hold any
+positive number: $w$ counts like $w$ edges.
 """
 
 import math
@@ -115,8 +120,8 @@ def transform(x: Tensor, weight: Tensor) -> Tensor:
     Returns:
         $Z = HW$, `[N, F']`.
 
-    >>> formulas.transform(torch.tensor([[1.0, 2.0]]), torch.eye(2))
-    tensor([[1., 2.]])
+    >>> formulas.transform(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0], [3.0]]))
+    tensor([[7.]])
     """
     return sparse.matmul(x, weight)
 
@@ -139,7 +144,7 @@ def attention_scores(
     Returns:
         $e_{ij}$, `[..., N, N]`; row $i$ is the target.
 
-    Source: Veličković et al., ICLR 2018, equation 3.
+    Source: Veličković et al., ICLR 2018, where this is equation 3.
 
     >>> z, a = torch.tensor([[1.0], [-5.0]]), torch.ones(1)
     >>> formulas.attention_scores(z, a, a)

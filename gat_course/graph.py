@@ -255,7 +255,7 @@ class GraphData(Parts, Exchange):
 
         Row $i$ is the target: $A_{ij}$ counts the edges $j \to i$, or sums their
         weights, so row $i$ is non-zero exactly on $\mathcal N(i)$. It takes $4N^2$
-        bytes. The matrix is a copy of your own.
+        bytes, and the graph keeps as many: the matrix is a copy of your own.
 
         >>> GraphData.from_edges([0, 0], [1, 2]).dense_adjacency()
         tensor([[0., 0., 0.],

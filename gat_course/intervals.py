@@ -9,15 +9,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from scipy import stats
 
-if TYPE_CHECKING:
-    from gat_course.training.record import Runs
-
 LEVEL = 0.95
+
+
+class Scored(Protocol):
+    """Such as `Runs`: a score for each run."""
+
+    scores: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Difference:
         return f"{mean}, 95 % interval {low} to {high}: {self.verdict}"
 
 
-def standard_error(scores: Runs | Sequence[float]) -> float:
+def standard_error(scores: Scored | Sequence[float]) -> float:
     r"""Standard error of a mean, $s/\sqrt n$: how far the mean of n runs strays.
 
     Args:
@@ -65,7 +68,7 @@ def standard_error(scores: Runs | Sequence[float]) -> float:
 
 
 def difference(
-    a: Runs | Sequence[float], b: Runs | Sequence[float], *, paired: bool = False
+    a: Scored | Sequence[float], b: Scored | Sequence[float], *, paired: bool = False
 ) -> Difference:
     r"""Mean of `a` minus mean of `b`, with the 95 % interval of Student's t.
 
@@ -113,7 +116,7 @@ def difference(
     return Difference(mean, float(low), float(high), paired)
 
 
-def _scores(name: str, scores: Runs | Sequence[float]) -> np.ndarray:
+def _scores(name: str, scores: Scored | Sequence[float]) -> np.ndarray:
     values = np.asarray(getattr(scores, "scores", scores), dtype=float)
     if values.ndim != 1 or len(values) < 2:
         raise ValueError(

@@ -18,14 +18,13 @@ from gat_course.layers.gat import GATLayer
 from gat_course.layers.inputs import check_input
 
 
-def for_each(name: str, value: int | Sequence[int], number: int) -> list[int]:
-    """One value for all layers, or a list with one for each, as a list.
+def per_layer(name: str, value: int | Sequence[int], number: int) -> list[int]:
+    """One value for all layers, or a list with one for each, as a list of `number`.
 
-    Raises:
-        ValueError: the list has another length than `number`.
+    Raises `ValueError` where the list has another length.
 
-    >>> from gat_course.models import for_each
-    >>> for_each("num_heads", 8, 2), for_each("num_heads", [8, 4], 2)
+    >>> from gat_course.models import per_layer
+    >>> per_layer("num_heads", 8, 2), per_layer("num_heads", [8, 4], 2)
     ([8, 8], [8, 4])
     """
     values = [value] * number if isinstance(value, int) else list(value)
@@ -121,11 +120,11 @@ class GAT(Stack):
         dropout: float = 0.6,
         negative_slope: float = 0.2,
         residual: bool | Sequence[bool] = False,
-        layer: type[GATLayer] = FusedGATLayer,
+        layer: Callable[..., GATLayer] = FusedGATLayer,
     ) -> None:
         hidden = [hidden] if isinstance(hidden, int) else list(hidden)
-        heads = [*for_each("num_heads", num_heads, len(hidden)), out_heads]
-        residual = for_each("residual", residual, len(heads))
+        heads = [*per_layer("num_heads", num_heads, len(hidden)), out_heads]
+        residual = per_layer("residual", residual, len(heads))
         shared = {"feat_drop": dropout, "attn_drop": dropout}
         shared |= {"negative_slope": negative_slope}
         layers, widths = [], [*hidden, num_classes]
@@ -151,12 +150,10 @@ class InductiveGAT(GAT):
         out_heads: $K$ of the output layer.
         layer: the layer's class; `UniformGATLayer` switches attention off.
 
-    Shapes: see `GAT`, with $L$ for $C$.
+    Shapes and source: see `GAT`, with $L$ for $C$.
 
-    Source: Veličković et al., ICLR 2018, section 3.3.
-
-    >>> sum(p.numel() for p in InductiveGAT(50, 121).parameters())
-    1850917
+    >>> [layer.residual for layer in InductiveGAT(50, 121).children()]
+    [False, True, False]
     """
 
     def __init__(
@@ -166,7 +163,7 @@ class InductiveGAT(GAT):
         hidden: int = 256,
         num_heads: int = 4,
         out_heads: int = 6,
-        layer: type[GATLayer] = FusedGATLayer,
+        layer: Callable[..., GATLayer] = FusedGATLayer,
     ) -> None:
         sizes = [hidden, hidden], [num_heads, num_heads], out_heads
         middle = [False, True, False]
@@ -183,7 +180,8 @@ class GCN(Stack):
         num_classes: $C$.
         hidden: width of the hidden layer, or a list with that of each.
         dropout: probability for all layers' inputs.
-        residual: add each layer's input to its output; or a list, as for `GAT`.
+        residual: add each layer's input to its output, which must be as wide; or a
+            list, as for `GAT`.
         activation: between the layers.
 
     Shapes: `x` `[N, F]` to `[N, C]`.
@@ -206,7 +204,7 @@ class GCN(Stack):
     ) -> None:
         hidden = [hidden] if isinstance(hidden, int) else list(hidden)
         sizes = [in_features, *hidden, num_classes]
-        residual = for_each("residual", residual, len(hidden) + 1)
+        residual = per_layer("residual", residual, len(hidden) + 1)
         ends = zip(sizes[:-1], sizes[1:], residual, strict=True)
         super().__init__([GCNLayer(i, o, dropout, r) for i, o, r in ends], activation)
         self.num_hops += 1  # weights ask for the sources' own degrees, a step further
@@ -219,8 +217,6 @@ class InductiveGCN(GCN):
         in_features: $F$.
         num_labels: $L$, width of the output.
         hidden: width of the two hidden layers.
-
-    Shapes: `x` `[N, F]` to `[N, L]`.
 
     >>> InductiveGCN(50, 121, hidden=64).layer2
     GCNLayer(64, 64, feat_drop=0.0, residual=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,8 +12,7 @@ from torch import Tensor
 
 from gat_course import intake, sparse
 
-if TYPE_CHECKING:
-    from gat_course.graph import GraphData
+Graph = TypeVar("Graph", bound="Parts")
 
 
 class Parts:
@@ -34,7 +33,7 @@ class Parts:
     def _pair(self) -> Tensor:
         return self.dst * self.num_nodes + self.src  # one number for each pair of nodes
 
-    def coalesce(self) -> GraphData:
+    def coalesce(self: Graph) -> Graph:
         """The graph with each edge once, its weight the sum of its copies' weights.
 
         Every layer computes on it what it computes on this graph. A copy without a
@@ -48,7 +47,7 @@ class Parts:
         src, dst = pair % self.num_nodes, pair // self.num_nodes
         return replace(self, src=src, dst=dst, edge_weight=weight)
 
-    def without_repeats(self) -> GraphData:
+    def without_repeats(self: Graph) -> Graph:
         """The graph with the first copy of each edge alone, its weight unchanged."""
         first = ~self.repeated_edges
         if bool(first.all()):
@@ -58,12 +57,12 @@ class Parts:
         return replace(self, src=src, dst=dst, edge_weight=weight)
 
     def with_random_masks(
-        self,
+        self: Graph,
         per_class: int = 20,
         num_val: int = 500,
         num_test: int = 1000,
         seed: int = 0,
-    ) -> GraphData:
+    ) -> Graph:
         """The graph with masks drawn at random: as many of each class to train on.
 
         A node whose class is unknown, -1 in `y`, is in none of them.
@@ -87,7 +86,7 @@ class Parts:
         masks = (torch.from_numpy(part).to(self.device) for part in parts)
         return replace(self, **dict(zip(intake.MASKS, masks, strict=True)))
 
-    def subgraph(self, nodes: Sequence[int] | Tensor) -> GraphData:
+    def subgraph(self: Graph, nodes: Sequence[int] | Tensor) -> Graph:
         """The given nodes, in that order, and the edges between them.
 
         Features, labels and masks come along; a sparse `x` becomes dense.
@@ -126,7 +125,7 @@ class Parts:
             **{k: None if v is None else v[nodes] for k, v in part.items()},
         )
 
-    def receptive_field(self, nodes: Tensor, num_hops: int) -> GraphData:
+    def receptive_field(self: Graph, nodes: Tensor, num_hops: int) -> Graph:
         r"""What decides the given nodes' outputs after some layers of messages.
 
         All nodes from which `num_hops` edges or fewer lead to one of `nodes`, and the
@@ -188,20 +187,9 @@ class Parts:
 def draw_masks(
     y: np.ndarray, per_class: int, num_val: int, num_test: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw the masks that `GraphData.with_random_masks` describes.
+    """Draw the masks that `Parts.with_random_masks` describes, from classes `[N]`.
 
-    Args:
-        y: the class of each node, integers `[N]`; negative where it is unknown.
-        per_class: nodes of each class to train on.
-        num_val: nodes to choose the model with, from those that are left.
-        num_test: nodes to measure it with, likewise.
-        seed: the same seed gives the same masks on every machine.
-
-    Returns:
-        Three masks, bool `[N]`, of which no two share a node.
-
-    Raises:
-        ValueError: a number is negative, or there are too few nodes with a class.
+    Returns three masks, bool `[N]`, of which no two share a node.
     """
     if per_class < 1 or min(num_val, num_test) < 0:
         raise ValueError(

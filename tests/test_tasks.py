@@ -10,8 +10,7 @@ from torch import nn
 from gat_course import GraphData, compare, run_seeds
 from gat_course.training.history import Evaluation, History
 from gat_course.training.loop import fit_task, predict, require_trainable
-from gat_course.training.metrics import ACCURACY
-from gat_course.training.record import Run, from_history, read_file
+from gat_course.training.record import Run, read_file
 from gat_course.training.tasks import Task, task_of
 
 
@@ -23,6 +22,10 @@ class Shapes:
     val: list[tuple[GraphData, int]]
     test: list[tuple[GraphData, int]]
     device = torch.device("cpu")
+
+    @property
+    def graphs(self):
+        return [graph for graph, _ in (*self.train, *self.val, *self.test)]
 
     def __repr__(self):
         sizes = "/".join(str(len(p)) for p in (self.train, self.val, self.test))
@@ -43,25 +46,17 @@ def fit_shapes(model, shapes, *, lr=0.05, max_epochs=60, patience=None, progress
 
 
 class WholeGraphs(Task, data=Shapes):
-    metric, history, fit = ACCURACY, History, staticmethod(fit_shapes)
-
-    @property
-    def graphs(self):
-        data = self.data
-        return [graph for graph, _ in (*data.train, *data.val, *data.test)]
+    history, record, fit = History, Run, staticmethod(fit_shapes)
 
     def prepare(self, model):
         require_trainable(model)
 
     def batches(self):
-        return self.data.train
+        return [(batch, 1) for batch in self.data.train]
 
     def loss(self, model, batch):
         graph, label = batch
         return F.cross_entropy(model(graph, graph.x), torch.tensor([label]))
-
-    def size(self, batch):
-        return 1
 
     def evaluation(self, model, part):
         logits = torch.cat([predict(model, graph) for graph, _ in part])
@@ -79,14 +74,11 @@ class WholeGraphs(Task, data=Shapes):
         if not self.data.test:
             raise ValueError("test has no graph")
 
-    def run(self, seed, model, history):
-        val, test = (
-            self.evaluation(model, part).accuracy
-            for part in (self.data.val, self.data.test)
-        )
-        return Run(
-            test_accuracy=test, val_accuracy=val, **from_history(seed, model, history)
-        )
+    def scores(self, model):
+        return {
+            "val_accuracy": self.evaluation(model, self.data.val).accuracy,
+            "test_accuracy": self.evaluation(model, self.data.test).accuracy,
+        }
 
 
 class DegreeCounter(nn.Module):

@@ -62,18 +62,15 @@ def _is_file(name: str) -> bool:
 
 
 def imported(tree: ast.AST, known: dict[str, str]) -> set[str]:
-    """The package's files that a file imports, type checkers' imports aside.
+    """The package's files that a file imports.
 
     Args:
         tree: the parsed file.
         known: as from `homes`.
     """
-    skipped, found = set(), set()
+    found = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            skipped |= {id(inner) for inner in ast.walk(node)}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.ImportFrom) or id(node) in skipped:
+        if not isinstance(node, ast.ImportFrom):
             continue
         first, *within = (node.module or "").split(".")
         if first != "gat_course":

@@ -4,7 +4,6 @@ import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import torch
@@ -28,8 +27,14 @@ class Wrong(Exception):
 
 
 def check(number: str) -> Callable:
-    """Make the decorated function the check of an exercise."""
-    return partial(CHECKS.setdefault, number)
+    """Make the decorated function the check of an exercise; each has one."""
+
+    def enter(function: Callable[..., None]) -> Callable[..., None]:
+        if CHECKS.setdefault(number, function) is not function:
+            raise ValueError(f"exercise {number} has a check already")
+        return function
+
+    return enter
 
 
 def done(value: Any) -> Any:
@@ -113,7 +118,7 @@ def close(
     The verdict says how far off it is, or with a `form` what it is.
     """
     right = torch.as_tensor(right, dtype=torch.float64)
-    value = tensor(value, right.shape)
+    value = tensor(value, right.shape, what)
     refuse(mistakes, value, right, tolerance)
     if torch.allclose(value, right, rtol=0, atol=tolerance):
         return

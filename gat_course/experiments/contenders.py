@@ -37,7 +37,7 @@ def installed(contenders: Iterable[str]) -> list[str]:
     return [name for name in needs if importlib.util.find_spec(needs[name])]
 
 
-class Stack(nn.Module):
+class Network(nn.Module):
     """Layers one after the other, called as each library's examples call them.
 
     Args:
@@ -92,7 +92,7 @@ def build_layer(
 
 def build_model(
     contender: str, sizes: list[tuple[int, int, int]], drop: float, residual: bool
-) -> Stack:
+) -> Network:
     """The network of one contender.
 
     Args:
@@ -107,7 +107,7 @@ def build_model(
         build_layer(contender, *size, merge, drop, residual and number > 0)
         for number, (size, merge) in enumerate(zip(sizes, merges, strict=True))
     ]
-    return Stack(layers, contender, drop)
+    return Network(layers, contender, drop)
 
 
 class _PyGConv(nn.Module):

@@ -105,7 +105,7 @@ def reproduce(
     data = experiment.load(root)
     if workers is None:
         workers = 1 if data.device.type == "cuda" else _usable_cores()
-    outputs = task_of(data).graphs[0].num_classes  # classes, or labels
+    outputs = task_of(data).num_outputs
     results = {}
     for model in models:
         with warnings.catch_warnings():
@@ -175,7 +175,7 @@ def table(
     """What was measured beside what was published, one row for each model.
 
     On PPI also the mean time of a run and the largest peak of memory of all of them,
-    which `History` explains: on a CPU it is the peak of the whole process, runs before
+    which `Curves` explains: on a CPU it is the peak of the whole process, runs before
     it included.
 
     Args:
@@ -206,7 +206,7 @@ def table(
         data = data or _name_of_data(name, results, folder)
         title = f"{data}, {metric.name} on the test graphs"
     if not costs or data == "PPI":
-        known = PUBLISHED[name]
+        known = PUBLISHED.get(name, {})
     rows = []
     for model, runs in results.items():
         row = {"measured": metric.write(runs.mean, runs.std if len(runs) > 1 else None)}

@@ -355,11 +355,12 @@ class FusedGATLayer(EdgeGATLayer):
 
     def __init_subclass__(cls, **options) -> None:
         super().__init_subclass__(**options)
-        if cls.scores is not EdgeGATLayer.scores:
-            raise TypeError(
-                f"{cls.__name__} has scores of its own, which FusedGATLayer would not "
-                "look at: derive it from EdgeGATLayer"
-            )
+        for name in ("scores", "attend"):
+            if getattr(cls, name) is not getattr(EdgeGATLayer, name):
+                raise TypeError(
+                    f"{cls.__name__} has {name} of its own, which FusedGATLayer would "
+                    "not look at: derive it from EdgeGATLayer"
+                )
 
     def aggregate_heads(self, graph: GraphData, z: Tensor) -> Tensor:
         """Equations (2) to (4) in chunks; see `GATLayer.aggregate_heads`."""

@@ -17,8 +17,8 @@ from gat_course.layers.inputs import check_input
 class GATLayer(nn.Module):
     r"""What all graph attention layers share: parameters, heads, residual, bias.
 
-    A subclass computes the weights and the weighted sum in `attend`, on the edge list
-    from its `scores`.
+    A subclass computes the weights and the weighted sum in `attend`. Those on the edge
+    list take the scores of the edges from `scores`.
 
     $$h_i' = \big\Vert_{k=1}^K \sum_{j\in\mathcal N(i)} \alpha_{ij}^k\, W_k^\top h_j$$
 
@@ -121,9 +121,7 @@ class GATLayer(nn.Module):
             nn.init.zeros_(self.bias)
 
     def scores(self, graph: GraphData, z: Tensor) -> Tensor:
-        """Equation (2): how much each target asks of each of its sources.
-
-        A variant of attention on the edge list changes this method and no other.
+        """Equation (2) for each edge; what variants of `EdgeGATLayer` change.
 
         Args:
             graph: the graph, $N$ nodes and $E$ edges.
@@ -132,7 +130,8 @@ class GATLayer(nn.Module):
         Returns:
             $e_{ij}$ of every edge, `[E, K]`.
         """
-        raise NotImplementedError("use one of the layers derived from GATLayer")
+        name = type(self).__name__
+        raise NotImplementedError(f"{name} scores no single edges; EdgeGATLayer does")
 
     def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
         """Equations (2) to (4) without the activation.
@@ -206,6 +205,7 @@ class DenseGATLayer(GATLayer):
         alpha = formulas.masked_softmax(scores, adjacency)  # [K, N, N]
         heads = dropout(alpha, self.attn_drop, self.training) @ z  # [K, N, F']
         dst, src = graph.dst, graph.src
+        # A pair's weight, shared out among its edges.
         per_edge = alpha[:, dst, src] / adjacency[dst, src]  # [K, E]
         if graph.edge_weight is not None:
             per_edge = per_edge * graph.edge_weight.to(z.dtype)

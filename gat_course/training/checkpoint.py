@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 import os
 import zipfile
 from dataclasses import asdict
@@ -35,7 +36,7 @@ class State:
         self.device = task.data.device
         self.on_gpu = self.device.type == "cuda"
         self.history = task.history()
-        self.best_loss, self.best_score, self.waited = float("inf"), -1.0, 0
+        self.best_loss, self.best_score, self.waited = math.inf, -math.inf, 0
         self.best: dict[str, object] | None = None
 
     def keep(

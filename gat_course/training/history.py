@@ -1,32 +1,25 @@
 """What training measures and records (chapters 5 and 6)."""
 
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Cross-entropy in nats and accuracy in percent over some nodes."""
+    """Cross-entropy in nats and accuracy in percent, the score, over some nodes."""
 
     loss: float
     accuracy: float
-
-    @property
-    def score(self) -> float:
-        """Accuracy in percent."""
-        return self.accuracy
+    score = property(attrgetter("accuracy"))
 
 
 @dataclass(frozen=True)
 class LabelEvaluation:
-    """Mean cross-entropy of a label in nats, and micro-F1 from 0 to 1."""
+    """Mean cross-entropy of a label in nats, and micro-F1, the score, from 0 to 1."""
 
     loss: float
     f1: float
-
-    @property
-    def score(self) -> float:
-        """Micro-F1."""
-        return self.f1
+    score = property(attrgetter("f1"))
 
 
 @dataclass
@@ -53,18 +46,12 @@ class Curves:
 
 
 class History(Curves):
-    """`Curves` of `fit`."""
+    """`Curves` of `fit`: `val_score` is `val_accuracy`, in percent."""
 
-    @property
-    def val_accuracy(self) -> list[float]:
-        """Accuracy in percent on the validation nodes."""
-        return self.val_score
+    val_accuracy = property(attrgetter("val_score"))
 
 
 class GraphHistory(Curves):
-    """`Curves` of `fit_graphs`; losses are those of a label."""
+    """`Curves` of `fit_graphs`: losses of a label, `val_score` is `val_f1`, 0 to 1."""
 
-    @property
-    def val_f1(self) -> list[float]:
-        """Micro-F1, from 0 to 1, on the validation graphs."""
-        return self.val_score
+    val_f1 = property(attrgetter("val_score"))

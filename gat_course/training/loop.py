@@ -85,23 +85,22 @@ def one_epoch(
 ) -> float:
     """Mean loss of the steps, each before its change of the parameters."""
     model.train()
-    batches = task.batches()
-    sizes = [task.size(batch) for batch in batches]
-    mean = 0.0
-    for batch, size in zip(batches, sizes, strict=True):
+    batches, mean = task.batches(), 0.0
+    total = sum(size for _, size in batches)
+    for batch, size in batches:
         optimizer.zero_grad()
         loss = task.loss(model, batch)
         require_finite(loss.item(), "training", epoch, optimizer)
         require_gradient(model, loss)
         loss.backward()
         optimizer.step()
-        mean += loss.item() * (size / sum(sizes))
+        mean += loss.item() * (size / total)
     return mean
 
 
 def parameter_groups(model: nn.Module) -> list[dict]:
     """The model's parameters; those it names `undecayed` in a group without decay."""
-    endings = getattr(model, "undecayed", ())
+    endings = tuple(getattr(model, "undecayed", ()))
     decayed, spared = [], []
     for name, parameter in model.named_parameters():
         (spared if name.endswith(endings) else decayed).append(parameter)

@@ -3,7 +3,6 @@
 Loss is the cross-entropy of each label, yes or no; the score is the micro-F1.
 """
 
-import math
 import os
 from collections.abc import Sequence
 
@@ -15,8 +14,8 @@ from gat_course.graph import GraphData
 from gat_course.graphs import Tissues, batch_graphs, require_labelled
 from gat_course.training.history import GraphHistory, LabelEvaluation
 from gat_course.training.loop import fit_task, predict, require_trainable
-from gat_course.training.metrics import MICRO_F1, label_counts, micro_f1
-from gat_course.training.record import GraphRun, from_history
+from gat_course.training.metrics import label_counts, micro_f1
+from gat_course.training.record import GraphRun
 from gat_course.training.tasks import Task
 
 
@@ -179,7 +178,7 @@ def fit_graphs(
 class NodeLabels(Task, data=Tissues):
     """Graphs whose nodes have several labels each; a batch is some of the graphs."""
 
-    metric, history, fit = MICRO_F1, GraphHistory, staticmethod(fit_graphs)
+    history, record, fit = GraphHistory, GraphRun, staticmethod(fit_graphs)
     resumable = True
 
     def __init__(self, tissues: Tissues, batch_size: int = 2, **_) -> None:
@@ -187,8 +186,8 @@ class NodeLabels(Task, data=Tissues):
         self.batch_size, self.options = batch_size, {"batch_size": batch_size}
 
     @property
-    def graphs(self) -> tuple[GraphData, ...]:
-        return self.data.graphs
+    def num_outputs(self) -> int:
+        return self.data.num_labels
 
     def prepare(self, model: nn.Module) -> None:
         require_positive(self.data.val, "val")
@@ -196,16 +195,14 @@ class NodeLabels(Task, data=Tissues):
         require_trainable(model)
         _logits(model, self.data.val[0])
 
-    def batches(self) -> list[GraphData]:
+    def batches(self) -> list[tuple[GraphData, int]]:
         train = self.data.train
         order = torch.randperm(len(train)).tolist()
-        return batches([train[i] for i in order], self.batch_size)
+        cut = batches([train[i] for i in order], self.batch_size)
+        return [(batch, batch.y.numel()) for batch in cut]
 
     def loss(self, model: nn.Module, batch: GraphData) -> Tensor:
         return F.binary_cross_entropy_with_logits(model(batch, batch.x), batch.y)
-
-    def size(self, batch: GraphData) -> int:
-        return batch.y.numel()
 
     def validate(self, model: nn.Module) -> LabelEvaluation:
         return _evaluate(model, self.val)
@@ -220,19 +217,7 @@ class NodeLabels(Task, data=Tissues):
         require_positive(self.data.val, "val")
         require_positive(self.data.test, "test")
 
-    def run(self, seed: int, model: nn.Module, history: GraphHistory) -> GraphRun:
-        val, test = (
-            evaluate_graphs(model, graphs, self.batch_size).f1
-            for graphs in (self.data.val, self.data.test)
-        )
-        if not math.isfinite(test):
-            raise FloatingPointError(
-                f"seed {seed}: the outputs for the test graphs are NaN or infinite; "
-                "look for extreme features there"
-            )
-        return GraphRun(
-            test_f1=test,
-            val_f1=val,
-            peak_memory=history.peak_memory,
-            **from_history(seed, model, history),
-        )
+    def scores(self, model: nn.Module) -> dict[str, float]:
+        parts = {"val_f1": self.data.val, "test_f1": self.data.test}
+        size = self.batch_size
+        return {n: evaluate_graphs(model, part, size).f1 for n, part in parts.items()}

@@ -13,8 +13,7 @@ from gat_course.graph import GraphData
 from gat_course.training.history import Evaluation, History
 from gat_course.training.labels import require_labels, require_outputs
 from gat_course.training.loop import fit_task, predict, require_trainable
-from gat_course.training.metrics import ACCURACY
-from gat_course.training.record import Run, from_history
+from gat_course.training.record import Run
 from gat_course.training.tasks import Task
 
 
@@ -37,16 +36,18 @@ def evaluate(
             on another device than the graph. The message says what to do.
 
     >>> graph = synthetic_citation("cora").with_self_loops()
-    >>> model = GAT(graph.num_features, graph.num_classes)
-    >>> 0 <= evaluate(model, graph, graph.test_mask).accuracy <= 100
+    >>> model = GCN(graph.num_features, graph.num_classes)
+    >>> before = evaluate(model, graph, graph.test_mask)
+    >>> _ = fit(model, graph, lr=0.01, max_epochs=20, progress=False)
+    >>> evaluate(model, graph, graph.test_mask).accuracy > before.accuracy
     True
     """
     mask = require_labels(graph, mask, "mask")
     logits = _logits(model, graph)
     require_outputs(model, logits, graph, mask, "mask")
     logits, labels = logits[mask], graph.y[mask]
-    hits = (logits.argmax(dim=1) == labels).double().mean()
-    return Evaluation(float(F.cross_entropy(logits, labels)), 100 * float(hits))
+    right = (logits.argmax(dim=1) == labels).double().mean()
+    return Evaluation(float(F.cross_entropy(logits, labels)), 100 * float(right))
 
 
 def fit(
@@ -70,8 +71,8 @@ def fit(
 
     After each epoch validation loss and accuracy are measured. Training stops when
     neither has reached its best value for `patience` epochs; parameters are kept
-    whenever both have. Everything else is checked before the first epoch, for which the
-    model computes the graph once.
+    whenever both have. What can be checked is checked before the first epoch; for that
+    the model computes the graph, and the parts it trains on.
 
     Args:
         model: called as `model(graph, x)`, returns logits `[N, C]`.
@@ -79,8 +80,8 @@ def fit(
         lr: Adam's learning rate.
         weight_decay: weight of the L2 penalty inside Adam's gradient.
         max_epochs: stop after so many epochs in any case.
-        patience: epochs without a new best; None trains `max_epochs` epochs and
-            keeps the last parameters.
+        patience: epochs in which neither is at its best; None trains `max_epochs`
+            epochs and keeps the last parameters.
         progress: show a progress bar.
 
     Returns:
@@ -91,7 +92,7 @@ def fit(
         ValueError: features, labels or masks are missing or select no node; the model
             returns no logits `[N, C]`, or none for some label; it is on another device
             than the graph; no parameter requires a gradient; or its `num_hops` is too
-            small. The message says what to do.
+            small; or a number of epochs is below 1. The message says what to do.
         FloatingPointError: a loss became NaN or infinite; the message names the
             epoch. With `patience`, `model` then holds the best parameters so far.
 
@@ -121,11 +122,7 @@ def fit(
 class NodeClasses(Task, data=GraphData):
     """One graph whose nodes have a class each; masks say which of them are for what."""
 
-    metric, history, fit = ACCURACY, History, staticmethod(fit)
-
-    @property
-    def graphs(self) -> tuple[GraphData]:
-        return (self.data,)
+    history, record, fit = History, Run, staticmethod(fit)
 
     def prepare(self, model: nn.Module) -> None:
         graph = self.data
@@ -140,15 +137,12 @@ class NodeClasses(Task, data=GraphData):
         self.train = _needed(model, graph, "train_mask", logits)
         self.val = _needed(model, graph, "val_mask", logits)
 
-    def batches(self) -> list[GraphData]:
-        return [self.train]
+    def batches(self) -> list[tuple[GraphData, int]]:
+        return [(self.train, int(self.train.train_mask.sum()))]
 
     def loss(self, model: nn.Module, batch: GraphData) -> Tensor:
         logits = model(batch, batch.x)[batch.train_mask]
         return F.cross_entropy(logits, batch.y[batch.train_mask])
-
-    def size(self, batch: GraphData) -> int:
-        return int(batch.train_mask.sum())
 
     def validate(self, model: nn.Module) -> Evaluation:
         return evaluate(model, self.val, self.val.val_mask)
@@ -162,14 +156,12 @@ class NodeClasses(Task, data=GraphData):
     def require_scores(self) -> None:
         require_labels(self.data, self.data.test_mask, "test_mask")
 
-    def run(self, seed: int, model: nn.Module, history: History) -> Run:
-        val, test = (
-            evaluate(model, self.data, mask).accuracy
-            for mask in (self.data.val_mask, self.data.test_mask)
-        )
-        return Run(
-            test_accuracy=test, val_accuracy=val, **from_history(seed, model, history)
-        )
+    def scores(self, model: nn.Module) -> dict[str, float]:
+        masks = {
+            "val_accuracy": self.data.val_mask,
+            "test_accuracy": self.data.test_mask,
+        }
+        return {n: evaluate(model, self.data, m).accuracy for n, m in masks.items()}
 
 
 def _logits(model: nn.Module, graph: GraphData) -> Tensor:
@@ -198,6 +190,7 @@ def _needed(model: nn.Module, graph: GraphData, name: str, logits: Tensor) -> Gr
         raise ValueError(
             f"{type(model).__name__}.num_hops = {hops} is too small: the outputs of "
             f"{name} depend on nodes further away. Set it to the number of layers that "
-            "pass messages, or to None to train on the whole graph in every step"
+            "pass messages, one more where weights ask for the sources' degrees, or to "
+            "None to train on the whole graph in every step"
         )
     return part

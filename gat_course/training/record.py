@@ -7,19 +7,20 @@ import os
 import statistics
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import ClassVar
 
 from torch import nn
 
 from gat_course.files import sweep, write_json
-from gat_course.training.history import Curves, GraphHistory, History
+from gat_course.training.history import GraphHistory, History
 from gat_course.training.metrics import ACCURACY, MICRO_F1, Metric
 
 
 @dataclass
 class Run:
-    """One training run: accuracies in percent, time in seconds.
+    """One training run: accuracies in percent (the test's is the score), seconds.
 
     `history` and `model` are there for runs of this session and None for runs that
     were read back from a file.
@@ -35,18 +36,14 @@ class Run:
     model: nn.Module | None = field(default=None, repr=False)
 
     metric: ClassVar[Metric] = ACCURACY
-
-    @property
-    def score(self) -> float:
-        """Test accuracy in percent."""
-        return self.test_accuracy
+    score = property(attrgetter("test_accuracy"))
 
 
 @dataclass
 class GraphRun:
-    """One training run on `Tissues`: micro-F1 from 0 to 1, seconds, memory in bytes.
+    """One training run on `Tissues`: micro-F1 from 0 to 1 (the test's is the score).
 
-    `peak_memory` is explained at `GraphHistory`; `history` and `model` as for `Run`.
+    `seconds`, `history` and `model` as for `Run`; `peak_memory` as for `Curves`.
     """
 
     seed: int
@@ -60,23 +57,7 @@ class GraphRun:
     model: nn.Module | None = field(default=None, repr=False)
 
     metric: ClassVar[Metric] = MICRO_F1
-
-    @property
-    def score(self) -> float:
-        """Micro-F1 on the test graphs."""
-        return self.test_f1
-
-
-def from_history(seed: int, model: nn.Module, history: Curves) -> dict[str, object]:
-    """The fields of a run that every kind of data has."""
-    return {
-        "seed": seed,
-        "epochs": history.epochs,
-        "best_epoch": history.best_epoch,
-        "seconds": history.seconds,
-        "history": history,
-        "model": model,
-    }
+    score = property(attrgetter("test_f1"))
 
 
 class Runs(list[Run | GraphRun]):

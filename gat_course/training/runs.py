@@ -38,7 +38,8 @@ def run_seeds(
     Args:
         make_model: builds a model; called after the seed is set, so that initial
             parameters and dropout depend on the seed alone.
-        graph: a graph with features, labels and the three masks, or `Tissues`.
+        graph: a graph with features, labels and the three masks, `Tissues`, or other
+            data that has a `Task`.
         seeds: the random seeds.
         workers: processes that train side by side; useful on a CPU with several
             cores. Leave it at 1 on a GPU.

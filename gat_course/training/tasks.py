@@ -6,8 +6,10 @@ a label for each whole graph is one more class of this kind.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
@@ -15,7 +17,6 @@ from torch import Tensor, nn
 from gat_course.graph import GraphData
 from gat_course.graphs import checksum
 from gat_course.training.history import Curves, Evaluation, LabelEvaluation
-from gat_course.training.metrics import Metric
 
 if TYPE_CHECKING:
     from gat_course.training.record import Run
@@ -27,44 +28,39 @@ class Task(ABC):
     """One kind of data together with what there is to learn from it.
 
     A subclass says which data it is for, `class NodeClasses(Task, data=GraphData)`, and
-    is then found by `task_of`.
+    is then found by `task_of`. It stands in the file of its data or where that is
+    imported, so that processes beside this one know it too.
 
     Args:
-        data: the data; has `device` and a `repr` that tells its sizes.
+        data: the data: one graph, or something that has `graphs`, whose fields alone
+            are in the checksum; with `device` and a `repr` that tells its sizes.
         **options: options of `fit`. What a task needs of them it keeps in `options`.
     """
 
-    metric: ClassVar[Metric]
     history: ClassVar[type[Curves]]
+    record: ClassVar[type[Run]]  # `Run`, or `GraphRun`
     fit: ClassVar[Callable[..., Curves]]  # called as fit(model, data, **options)
     resumable: ClassVar[bool] = False  # whether `fit` takes a `checkpoint`
 
-    def __init_subclass__(cls, data: type) -> None:
-        _KINDS[data] = cls
+    def __init_subclass__(cls, data: type | None = None) -> None:
+        if data is not None and _KINDS.setdefault(data, cls) is not cls:
+            raise TypeError(f"{data.__name__} has a task already: {_KINDS[data]}")
 
     def __init__(self, data, **options) -> None:
         self.data, self.options = data, {}
-
-    @property
-    @abstractmethod
-    def graphs(self) -> Sequence[GraphData]:
-        """All graphs, for the checksum of the data."""
+        self.graphs: Sequence[GraphData] = getattr(data, "graphs", (data,))
 
     @abstractmethod
     def prepare(self, model: nn.Module) -> None:
         """Raise before the first epoch what would be raised in it; cut batches."""
 
     @abstractmethod
-    def batches(self) -> Sequence[GraphData]:
-        """What one epoch goes through, in its order."""
+    def batches(self) -> Sequence[tuple[GraphData, int]]:
+        """What one epoch goes through, each with how many numbers its loss averages."""
 
     @abstractmethod
     def loss(self, model: nn.Module, batch: GraphData) -> Tensor:
         """Mean loss of a batch, in nats."""
-
-    @abstractmethod
-    def size(self, batch: GraphData) -> int:
-        """Over how many numbers `loss` is the mean."""
 
     @abstractmethod
     def validate(self, model: nn.Module) -> Evaluation | LabelEvaluation:
@@ -78,11 +74,33 @@ class Task(ABC):
 
     @abstractmethod
     def require_scores(self) -> None:
-        """Raise before the first run where `run` could not test the model."""
+        """Raise before the first run where `scores` could not test the model."""
 
     @abstractmethod
+    def scores(self, model: nn.Module) -> dict[str, float]:
+        """The trained model's scores for its record; test data are looked at once."""
+
+    @property
+    def num_outputs(self) -> int:
+        """How many numbers a model is to return for each thing that it labels."""
+        return self.data.num_classes
+
     def run(self, seed: int, model: nn.Module, history: Curves) -> Run:
-        """The record of a finished training: the model is tested, once."""
+        """The record of a finished training.
+
+        Raises:
+            FloatingPointError: a score is NaN or infinite.
+        """
+        found = self.scores(model)
+        if not all(map(math.isfinite, found.values())):
+            raise FloatingPointError(
+                f"seed {seed}: the outputs for the test data are NaN or infinite; look "
+                "for extreme features there"
+            )
+        names = {field.name for field in fields(self.record)} - found.keys()
+        told = {"seed": seed, "model": model, "history": history}
+        told |= {name: getattr(history, name) for name in names - told.keys()}
+        return self.record(**found, **told)
 
     def describe(self, model: nn.Module, options: dict, threads: int) -> dict:
         """What decides a training besides its seed, in plain values.
