@@ -39,7 +39,7 @@ from .layers.dgl_layers import UDFGATLayer as UDFGATLayer
 from .layers.fused import FusedGATLayer as FusedGATLayer
 from .layers.gat import DenseGATLayer as DenseGATLayer
 from .layers.gat import EdgeGATLayer as EdgeGATLayer
-from .layers.gat import UniformGATLayer as UniformGATLayer
+from .layers.uniform import UniformGATLayer as UniformGATLayer
 from .models import GAT as GAT
 from .models import GCN as GCN
 from .models import MLP as MLP

@@ -148,5 +148,4 @@ def test_the_picture_is_drawn_from_the_imports():
 
 def test_the_page_tells_of_every_room():
     page = (house.ROOT / house.PAGE).read_text()
-    for room in (room for rooms in house.FLOORS for room in rooms):
-        assert page.count(f"| `{room}` | {house.purpose(room)} |") == 1
+    assert f"{house.HEAD}{house.table()}\n" in page, "run `python -m tools.house`"

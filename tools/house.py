@@ -1,10 +1,10 @@
 """The package as a house: rooms, the arrows between them, and its picture.
 
-`python -m tools.house` draws `book/_static/house.svg` anew from the package's imports.
+`python -m tools.house` draws `book/_static/house.svg` anew from the package's imports,
+and writes the lines about the rooms in `book/inside.md` from their docstrings.
 """
 
 import ast
-from pathlib import Path
 
 import networkx as nx
 
@@ -12,6 +12,7 @@ from tools.book import ROOT
 
 PACKAGE = ROOT / "gat_course"
 PAGE, PICTURE = "book/inside.md", "book/_static/house.svg"
+HEAD = "| room | what it is for |\n|---|---|\n"
 # The reading path: what a learner reads who reads nothing else.
 SITTING = (
     "graph.py",
@@ -147,5 +148,15 @@ def picture() -> str:
     return "\n".join([*lines, "</g>", "</svg>"]) + "\n"
 
 
+def table() -> str:
+    """What each room is for, a line each, from the top floor down."""
+    names = (name for floor in reversed(FLOORS) for name in floor)
+    return "".join(f"| `{name}` | {purpose(name)} |\n" for name in names)
+
+
 if __name__ == "__main__":
-    Path(ROOT / PICTURE).write_text(picture(), encoding="utf-8")
+    (ROOT / PICTURE).write_text(picture(), encoding="utf-8")
+    page = (ROOT / PAGE).read_text(encoding="utf-8")
+    head, rest = page.split(HEAD)
+    _, tail = rest.split("\n\n", 1)
+    (ROOT / PAGE).write_text(f"{head}{HEAD}{table()}\n{tail}", encoding="utf-8")

@@ -13,7 +13,7 @@ from gat_course.datasets import DatasetUnavailable, ppi
 from gat_course.experiments.published import VARIANTS
 from gat_course.graph import GraphData
 from gat_course.graphs import Tissues
-from gat_course.layers.gat import UniformGATLayer
+from gat_course.layers.uniform import UniformGATLayer
 from gat_course.models import GAT, GCN, MLP, InductiveGAT, InductiveGCN
 from gat_course.training.metrics import ACCURACY, MICRO_F1, Metric
 

@@ -7,5 +7,5 @@ from .fused import FusedGATLayer as FusedGATLayer
 from .gat import DenseGATLayer as DenseGATLayer
 from .gat import EdgeGATLayer as EdgeGATLayer
 from .gat import GATLayer as GATLayer
-from .gat import UniformGATLayer as UniformGATLayer
 from .inputs import check_input as check_input
+from .uniform import UniformGATLayer as UniformGATLayer

@@ -238,27 +238,3 @@ class EdgeGATLayer(GATLayer):
         alpha = formulas.edge_softmax(scores, dst, n, graph.edge_weight)
         dropped = dropout(alpha, self.attn_drop, self.training)
         return formulas.aggregate(dropped, z, src, dst, n), alpha
-
-
-class UniformGATLayer(EdgeGATLayer):
-    r"""The ablation: the same layer with attention frozen to $1/|\mathcal N(i)|$.
-
-    Where edges have weights, it is frozen to each edge's share of them. `att_dst` and
-    `att_src` exist, so that a trained layer's state dict loads, but nothing depends on
-    them and no gradient is asked for. Arguments and shapes: see `GATLayer`.
-
-    Source: "Const-GAT" in Veličković et al., ICLR 2018, section 3.4.
-
-    >>> graph = GraphData.from_edges([0, 1], [2, 2], x=torch.eye(3))
-    >>> UniformGATLayer(3, 4)(graph, graph.x, return_attention=True)[1].flatten()
-    tensor([0.5000, 0.5000])
-    """
-
-    def __init__(self, *args, **options) -> None:
-        super().__init__(*args, **options)
-        self.att_dst.requires_grad_(False)
-        self.att_src.requires_grad_(False)
-
-    def scores(self, graph: GraphData, z: Tensor) -> Tensor:
-        """Zero for every edge, whatever `z`: equal scores are equal weights."""
-        return z.new_zeros(graph.num_edges, self.num_heads)
