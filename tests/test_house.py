@@ -1,8 +1,11 @@
 """The package's rooms: which arrows there may be, and how large things may grow."""
 
 import ast
+import inspect
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -149,3 +152,23 @@ def test_the_picture_is_drawn_from_the_imports():
 def test_the_page_tells_of_every_room():
     page = (house.ROOT / house.PAGE).read_text()
     assert f"{house.HEAD}{house.table()}\n" in page, "run `python -m tools.house`"
+
+
+def test_the_pages_code_runs():
+    (code,) = re.findall(
+        r"```python\n(.*?)```", (house.ROOT / house.PAGE).read_text(), re.S
+    )
+    names = {}
+    exec(code, names)
+    assert names["alpha"].shape == (names["graph"].num_edges, 8)
+
+
+def test_the_way_of_x_names_what_there_is():
+    rows = re.findall(
+        r"\| `([\w.]+)` \| `([\w/]+)\.py` \|", (house.ROOT / house.PAGE).read_text()
+    )
+    assert len(rows) > 5
+    for name, file in rows:
+        found = resolve_name(f"gat_course.{file.replace('/', '.')}:{name}")
+        found = inspect.unwrap(found)
+        assert inspect.getsourcefile(found).endswith(f"gat_course/{file}.py")
