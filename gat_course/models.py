@@ -5,6 +5,7 @@ says how far away a node can be that has a part in another's output.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,20 +19,21 @@ from gat_course.layers.gat import GATLayer
 from gat_course.layers.inputs import check_input
 
 
-def per_layer(name: str, value: int | Sequence[int], number: int) -> list[int]:
-    """One value for all layers, or a list with one for each, as a list of `number`.
+def per_layer(name: str, value: Any, number: int | None = None) -> list:
+    """One value for all layers, or a list with one for each, as a list.
 
-    Raises `ValueError` where the list has another length.
+    Raises `ValueError` where a list has not the `number` of entries that is asked for.
 
     >>> from gat_course.models import per_layer
     >>> per_layer("num_heads", 8, 2), per_layer("num_heads", [8, 4], 2)
     ([8, 8], [8, 4])
     """
-    values = [value] * number if isinstance(value, int) else list(value)
-    if len(values) != number:
+    many = isinstance(value, list | tuple) or getattr(value, "ndim", 0) == 1
+    values = list(value) if many else [value] * (number or 1)
+    if number is not None and len(values) != number:
         raise ValueError(
-            f"{name} must be one value, or a list of {number}, one for each of the "
-            f"layers; got {values}"
+            f"{name} must be one value, or a list of {number}, one for each layer that "
+            f"has it; got {values}"
         )
     return values
 
@@ -39,7 +41,8 @@ def per_layer(name: str, value: int | Sequence[int], number: int) -> list[int]:
 class Stack(nn.Module):
     r"""Layers one after the other, with an activation between them.
 
-    The layers are the attributes `layer1`, `layer2`, …
+    The layers are the attributes `layer1`, `layer2`, … A subclass that hears further
+    than its layers reach says so in `num_hops`.
 
     Args:
         layers: each is called as `layer(graph, x)`.
@@ -49,13 +52,17 @@ class Stack(nn.Module):
     the list of all layers' $\alpha$, `[E, K]` each.
     """
 
+    extra_hops = 0  # that a node hears beyond its layers
+
     def __init__(
         self,
         layers: Sequence[nn.Module],
         activation: Callable[[Tensor], Tensor] = F.elu,
     ) -> None:
         super().__init__()
-        self.num_layers = self.num_hops = len(layers)
+        self.num_layers = len(layers)
+        if not hasattr(type(self), "num_hops"):
+            self.num_hops = self.num_layers + self.extra_hops
         self.activation = activation
         for number, layer in enumerate(layers, 1):
             self.add_module(f"layer{number}", layer)
@@ -122,7 +129,7 @@ class GAT(Stack):
         residual: bool | Sequence[bool] = False,
         layer: Callable[..., GATLayer] = FusedGATLayer,
     ) -> None:
-        hidden = [hidden] if isinstance(hidden, int) else list(hidden)
+        hidden = per_layer("hidden", hidden)
         heads = [*per_layer("num_heads", num_heads, len(hidden)), out_heads]
         residual = per_layer("residual", residual, len(heads))
         shared = {"feat_drop": dropout, "attn_drop": dropout}
@@ -193,6 +200,8 @@ class GCN(Stack):
     torch.Size([2, 3])
     """
 
+    extra_hops = 1  # its weights ask for the sources' own degrees, a step further
+
     def __init__(
         self,
         in_features: int,
@@ -202,12 +211,11 @@ class GCN(Stack):
         residual: bool | Sequence[bool] = False,
         activation: Callable[[Tensor], Tensor] = F.relu,
     ) -> None:
-        hidden = [hidden] if isinstance(hidden, int) else list(hidden)
+        hidden = per_layer("hidden", hidden)
         sizes = [in_features, *hidden, num_classes]
         residual = per_layer("residual", residual, len(hidden) + 1)
         ends = zip(sizes[:-1], sizes[1:], residual, strict=True)
         super().__init__([GCNLayer(i, o, dropout, r) for i, o, r in ends], activation)
-        self.num_hops += 1  # weights ask for the sources' own degrees, a step further
 
 
 class InductiveGCN(GCN):

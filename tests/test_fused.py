@@ -221,9 +221,15 @@ def test_the_mask_refuses_other_integers():
         hashed_mask(torch.arange(3), 0.5, 0)
 
 
-def test_other_scores_are_refused_and_not_passed_over():
-    with pytest.raises(TypeError, match="Mine has scores of its own.* EdgeGATLayer"):
+def test_other_scores_are_looked_at_and_not_passed_over():
+    def scores(self, graph, z):
+        return z.sum(-1).index_select(0, graph.src)
 
-        class Mine(FusedGATLayer):
-            def scores(self, graph, z):
-                return z.new_zeros(graph.num_edges, self.num_heads)
+    fast = type("Fast", (FusedGATLayer,), {"scores": scores})(5, 8, 2)
+    edges = type("Edges", (EdgeGATLayer,), {"scores": scores})(5, 8, 2)
+    edges.load_state_dict(fast.state_dict())
+    graph = GraphData.from_edges([0, 1, 2, 2], [3, 3, 3, 0], x=torch.randn(4, 5))
+    assert torch.equal(fast(graph, graph.x), edges(graph, graph.x))
+    usual = FusedGATLayer(5, 8, 2)
+    usual.load_state_dict(fast.state_dict())
+    assert not torch.allclose(usual(graph, graph.x), edges(graph, graph.x))

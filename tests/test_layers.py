@@ -8,7 +8,13 @@ import pytest
 import torch
 
 import gat_course
-from gat_course import GraphData, sparse
+from gat_course import (
+    DenseGATLayer,
+    EdgeGATLayer,
+    GraphData,
+    UniformGATLayer,
+    sparse,
+)
 
 PURE = ["DenseGATLayer", "EdgeGATLayer", "FusedGATLayer"]
 DGL = ["UDFGATLayer", "DGLGATLayer"]
@@ -401,3 +407,11 @@ def test_only_the_ratios_of_edge_weights_count(layer_class, scale):
         layer.att_src.zero_()
     alpha = layer(graph, torch.randn(3, 6).double(), return_attention=True)[1]
     torch.testing.assert_close(alpha, torch.tensor([[2 / 3], [1 / 3]]).double())
+
+
+def test_scores_that_nothing_would_read_are_refused():
+    scores = {"scores": EdgeGATLayer.scores}
+    for base in (DenseGATLayer, UniformGATLayer):
+        with pytest.raises(TypeError, match="nothing would read the scores of Mine"):
+            type("Mine", (base,), scores)
+    assert type("Mine", (EdgeGATLayer,), scores)(5, 3)

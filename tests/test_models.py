@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -373,3 +374,24 @@ def test_a_deep_network_learns_and_a_list_of_a_wrong_length_is_refused():
         GAT(5, 2, [8, 8], residual=[True])
     with pytest.raises(ValueError, match="residual needs out_features = in_features"):
         GCN(5, 2, residual=True)
+
+
+@pytest.mark.parametrize("hops", [None, 4])
+def test_a_subclass_says_itself_how_far_it_hears(hops):
+    mine = type("Mine", (GAT,), {"num_hops": hops})
+    assert mine(5, 2).num_hops == hops
+    assert (GAT(5, 2).num_hops, GCN(5, 2).num_hops) == (2, 3)
+    assert (InductiveGAT(5, 2).num_hops, InductiveGCN(5, 2).num_hops) == (3, 4)
+
+
+def test_numbers_of_numpy_and_arrays_of_sizes_are_taken():
+    by_hand = GAT(5, 2, [4, 8], 3, residual=True)
+    for hidden, heads in (
+        (np.array([4, 8]), np.int64(3)),
+        (torch.tensor([4, 8]), np.array([3, 3])),
+        ((4, 8), [3, 3]),
+    ):
+        model = GAT(5, 2, hidden, heads, residual=np.bool_(True))
+        assert repr(model).replace("np.True_", "True") == repr(by_hand)
+    for hidden in (np.int64(4), torch.tensor(4)):
+        assert repr(GCN(5, 2, hidden)) == repr(GCN(5, 2, 4))

@@ -1,6 +1,10 @@
 """The seam of training: a kind of data that the package does not know."""
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -125,3 +129,53 @@ def test_data_without_a_task_are_refused():
         task_of([])
     with pytest.raises(TypeError, match="not dict"):
         run_seeds(DegreeCounter, {}, [0], progress=False)
+
+
+PROGRAM = """
+import test_tasks
+from test_tasks import DegreeCounter, WholeGraphs, shape
+from gat_course import run_seeds
+from gat_course.training.tasks import _KINDS
+
+class Shapes(test_tasks.Shapes):
+    pass
+
+class Mine(WholeGraphs, data=Shapes):
+    pass
+
+class Mine(WholeGraphs, data=Shapes):  # the cell once more
+    pass
+
+if __name__ == "__main__":
+    every = [shape(size, label) for size in range(6, 12) for label in (0, 1)]
+    data = Shapes(train=every, val=every, test=every)
+    runs = run_seeds(DegreeCounter, data, range(2), workers=2, progress=False)
+    print(type(runs[0]).__name__, len(runs), _KINDS[Shapes] is Mine)
+"""
+
+
+def test_a_task_of_a_script_is_known_to_the_processes_beside_it(tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text(PROGRAM)
+    here = str(Path(__file__).parent)
+    path = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, script],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stdout.split() == ["Run", "2", "True"], done.stderr[-2000:]
+
+
+def test_the_nearest_kind_of_data_decides_and_each_has_one_task(shapes):
+    class Special(Shapes):
+        pass
+
+    assert type(task_of(Special([], [], []))) is WholeGraphs
+    special = type("SpecialTask", (WholeGraphs,), {}, data=Special)
+    assert type(task_of(Special([], [], []))) is special
+    assert type(task_of(shapes)) is WholeGraphs
+    with pytest.raises(TypeError, match="Special has a task already"):
+        type("Another", (WholeGraphs,), {}, data=Special)

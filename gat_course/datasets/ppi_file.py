@@ -176,8 +176,10 @@ def _nodes_and_ends(content: bytes, member: str) -> tuple[list, np.ndarray]:
         )
     try:
         graph = json.loads(content.decode("utf-8-sig"))  # not as UTF-32, as of zeros
-        (links,) = (graph[key] for key in ("links", "edges") if key in graph)
-        nodes = [node["id"] for node in graph["nodes"]]
+        found = [graph[key] for key in ("links", "edges") if key in graph]
+        if len(found) != 1 or not isinstance(found[0], list):
+            raise TypeError('there must be one list, of "links" or of "edges"')
+        nodes, links = [node["id"] for node in graph["nodes"]], found[0]
         ends = [link[key] for link in links for key in ("source", "target")]
         row = {node: number for number, node in enumerate(nodes)}
         rows = [row.get(end, -1) for end in ends]

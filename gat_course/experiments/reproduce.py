@@ -201,7 +201,8 @@ def table(
     import pandas as pd
 
     metric, costs = EXPERIMENTS[name].metric, EXPERIMENTS[name].costs
-    title, known = f"{name.title()}, test {metric.name} in {metric.unit}", {}
+    unit = f" in {metric.unit}" if metric.unit else ""
+    title, known = f"{name.title()}, test {metric.name}{unit}", {}
     if costs:
         data = data or _name_of_data(name, results, folder)
         title = f"{data}, {metric.name} on the test graphs"

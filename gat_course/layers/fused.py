@@ -341,6 +341,8 @@ class FusedGATLayer(EdgeGATLayer):
     with numbers for each edge. `torch.func` cannot see through the layer, and
     `torch.compile` leaves it as it is (`fullgraph=True` refuses it).
 
+    A subclass with `scores` or `attend` of its own computes as `EdgeGATLayer` does.
+
     A graph that fits into one chunk keeps four 32-bit integers per edge and head, in
     both orders of its edges, for as long as it lives.
 
@@ -355,12 +357,9 @@ class FusedGATLayer(EdgeGATLayer):
 
     def __init_subclass__(cls, **options) -> None:
         super().__init_subclass__(**options)
-        for name in ("scores", "attend"):
-            if getattr(cls, name) is not getattr(EdgeGATLayer, name):
-                raise TypeError(
-                    f"{cls.__name__} has {name} of its own, which FusedGATLayer would "
-                    "not look at: derive it from EdgeGATLayer"
-                )
+        own = [name for name in ("scores", "attend") if name in vars(cls)]
+        if own and "aggregate_heads" not in vars(cls):
+            cls.aggregate_heads = EdgeGATLayer.aggregate_heads
 
     def aggregate_heads(self, graph: GraphData, z: Tensor) -> Tensor:
         """Equations (2) to (4) in chunks; see `GATLayer.aggregate_heads`."""

@@ -5,10 +5,10 @@ from torch import Tensor
 from gat_course import formulas
 from gat_course.dropout import dropout
 from gat_course.graph import GraphData
-from gat_course.layers.gat import EdgeGATLayer
+from gat_course.layers.gat import GATLayer
 
 
-class UniformGATLayer(EdgeGATLayer):
+class UniformGATLayer(GATLayer):
     r"""The ablation: the same layer with attention frozen to $1/|\mathcal N(i)|$.
 
     Where edges have weights, it is frozen to each edge's share of them. `att_dst` and
@@ -26,10 +26,6 @@ class UniformGATLayer(EdgeGATLayer):
         super().__init__(*args, **options)
         self.att_dst.requires_grad_(False)
         self.att_src.requires_grad_(False)
-
-    def scores(self, graph: GraphData, z: Tensor) -> Tensor:
-        """Zero for every edge, whatever `z`: equal scores are equal weights."""
-        return z.new_zeros(graph.num_edges, self.num_heads)
 
     def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
         """Equation (4) with the weights that equal scores have, without a softmax."""

@@ -5,6 +5,7 @@
 
 import gc
 import math
+import operator
 import os
 import sys
 import time
@@ -85,17 +86,19 @@ def one_epoch(
 ) -> float:
     """Mean loss of the steps, each before its change of the parameters."""
     model.train()
-    batches, mean = task.batches(), 0.0
-    total = sum(size for _, size in batches)
-    for batch, size in batches:
+    losses, sizes = [], []
+    for batch, size in task.batches():
         optimizer.zero_grad()
         loss = task.loss(model, batch)
         require_finite(loss.item(), "training", epoch, optimizer)
         require_gradient(model, loss)
         loss.backward()
         optimizer.step()
-        mean += loss.item() * (size / total)
-    return mean
+        losses.append(loss.item())
+        sizes.append(size)
+    if len(losses) == 1:
+        return losses[0]
+    return sum(map(operator.mul, losses, sizes)) / sum(sizes)
 
 
 def parameter_groups(model: nn.Module) -> list[dict]:

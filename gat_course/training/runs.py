@@ -89,7 +89,7 @@ def run_seeds(
             finished = file.read(seeds)
         kept = file.checkpoint if file else lambda seed: {}
         jobs = [
-            Job("", make_model, graph, seed, fit_options | kept(seed))
+            Job("", type(task), make_model, graph, seed, fit_options | kept(seed))
             for seed in seeds
             if seed not in finished
         ]
@@ -153,9 +153,11 @@ def compare(
             raise ValueError(f"experiment {name!r} lacks {', '.join(sorted(missing))}")
         make_model, graph = own.pop("make_model"), own.pop("graph")
         options = {**fit_options, **own}
-        task_of(graph, options).require_scores()
+        task = task_of(graph, options)
+        task.require_scores()
         _require_no_checkpoint(options)
-        jobs += [Job(name, make_model, graph, seed, options) for seed in seeds]
+        own = type(task), make_model, graph
+        jobs += [Job(name, *own, seed, options) for seed in seeds]
     finished = {}
 
     def keep(name: str, run: Run | GraphRun) -> None:

@@ -28,8 +28,7 @@ class Task(ABC):
     """One kind of data together with what there is to learn from it.
 
     A subclass says which data it is for, `class NodeClasses(Task, data=GraphData)`, and
-    is then found by `task_of`. It stands in the file of its data or where that is
-    imported, so that processes beside this one know it too.
+    is then found by `task_of`.
 
     Args:
         data: the data: one graph, or something that has `graphs`, whose fields alone
@@ -43,8 +42,14 @@ class Task(ABC):
     resumable: ClassVar[bool] = False  # whether `fit` takes a `checkpoint`
 
     def __init_subclass__(cls, data: type | None = None) -> None:
-        if data is not None and _KINDS.setdefault(data, cls) is not cls:
-            raise TypeError(f"{data.__name__} has a task already: {_KINDS[data]}")
+        if data is not None:
+            before = _KINDS.setdefault(data, cls)
+            if (before.__module__, before.__qualname__) != (
+                cls.__module__,
+                cls.__qualname__,
+            ):
+                raise TypeError(f"{data.__name__} has a task already: {before}")
+            _KINDS[data] = cls  # a cell that is run again
 
     def __init__(self, data, **options) -> None:
         self.data, self.options = data, {}
@@ -130,8 +135,8 @@ def task_of(data: object, options: dict | None = None) -> Task:
     Raises:
         TypeError: there is no task for such data.
     """
-    for kind, task in _KINDS.items():
-        if isinstance(data, kind):
-            return task(data, **(options or {}))
-    names = " or ".join(kind.__name__ for kind in _KINDS)
+    for kind in type(data).__mro__:
+        if kind in _KINDS:
+            return _KINDS[kind](data, **(options or {}))
+    names = " or ".join(sorted(kind.__name__ for kind in _KINDS))
     raise TypeError(f"training takes {names}, not {type(data).__name__}")

@@ -12,13 +12,17 @@ import torch
 from torch import nn
 
 from gat_course.training.record import GraphRun, Run
-from gat_course.training.tasks import task_of
+from gat_course.training.tasks import Task
 
 
 class Job(NamedTuple):
-    """One run to be made: of which experiment, and what `run_seeds` was told."""
+    """One run to be made: of which experiment and kind, and what `run_seeds` was told.
+
+    A process beside this one may not know of the kind, so it is handed over.
+    """
 
     name: str
+    kind: type[Task]
     make_model: Callable[[], nn.Module]
     data: object
     seed: int
@@ -29,7 +33,7 @@ class Job(NamedTuple):
         torch.set_num_threads(threads)
         torch.manual_seed(self.seed)
         model = self.make_model().to(self.data.device)
-        task = task_of(self.data, self.fit_options)
+        task = self.kind(self.data, **self.fit_options)
         history = task.fit(model, self.data, progress=False, **self.fit_options)
         return self.name, task.run(self.seed, model, history)
 
