@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib
 import pytest
 import torch
+from matplotlib import pyplot as plt
 
 import gat_course
 from tools.book import notebooks, read
@@ -57,6 +58,7 @@ def test_the_example_runs(name, example, request, tmp_path, monkeypatch):
     told = []
     runner = doctest.DocTestRunner(optionflags=FLAGS, verbose=False)
     runner.run(example, out=told.append)
+    plt.close("all")
     assert runner.summarize(verbose=False).failed == 0, "".join(told)
 
 
