@@ -14,7 +14,7 @@ import pytest
 import gat_course
 from tools import book
 
-# Rooms that no chapter builds; the last two are flat modules of the third.
+# Rooms that no chapter builds.
 BESIDE = {"checks", "plotting", "experiments"}
 
 

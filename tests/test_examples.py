@@ -90,12 +90,18 @@ def code_of(path) -> str:
     return "\n".join(source for source in cells if "%pip" not in source)
 
 
+def lacking(code: str) -> set[str]:
+    """Names of what some code uses and what has no example."""
+    return {v.__qualname__ for v in used(code) if ">>>" not in (v.__doc__ or "")}
+
+
 @pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
 def test_what_a_chapter_uses_has_an_example(path):
-    lacking = {v.__qualname__ for v in used(code_of(path)) if ">>>" not in v.__doc__}
-    assert not lacking
+    assert not lacking(code_of(path))
 
 
 def test_a_name_without_an_example_would_be_seen():
     code = "from gat_course import fit, plotting\nfit\nplotting.style"
     assert used(code) == {gat_course.fit, gat_course.plotting.style}
+    assert lacking(code) == set()
+    assert lacking("from gat_course import files, fit\nfit\nfiles.whole") == {"whole"}

@@ -57,7 +57,7 @@ def test_no_file_imports_itself_in_a_circle():
     assert circles(house.arrows()) == []
 
 
-def test_an_arrow_up_and_a_circle_would_be_seen(tmp_path):
+def test_an_arrow_up_and_a_circle_would_be_seen():
     up = "from gat_course.models import GAT\n"
     later = "def f():\n    from gat_course import fit\n"
     known = house.homes()
@@ -98,7 +98,7 @@ def arguments(function: ast.FunctionDef) -> int:
     return number + (len(args.kwonlyargs) if private else 0)
 
 
-# Constructors that the field's own layers have, and what chapter 9 shows line by line.
+# Constructors with the arguments that the field's own layers have.
 LONGER = {"GATLayer.__init__", "GAT.__init__"}
 
 

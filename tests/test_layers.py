@@ -414,4 +414,6 @@ def test_scores_that_nothing_would_read_are_refused():
     for base in (DenseGATLayer, UniformGATLayer):
         with pytest.raises(TypeError, match="nothing would read the scores of Mine"):
             type("Mine", (base,), scores)
-    assert type("Mine", (EdgeGATLayer,), scores)(5, 3)
+    both = type("Both", (DenseGATLayer,), {**scores, "attend": EdgeGATLayer.attend})
+    for base in (EdgeGATLayer, both):
+        assert type("Mine", (base,), scores)(5, 3)

@@ -395,3 +395,14 @@ def test_numbers_of_numpy_and_arrays_of_sizes_are_taken():
         assert repr(model).replace("np.True_", "True") == repr(by_hand)
     for hidden in (np.int64(4), torch.tensor(4)):
         assert repr(GCN(5, 2, hidden)) == repr(GCN(5, 2, 4))
+
+
+def test_a_residual_convolution_adds_its_input_dense_or_sparse():
+    graph = small_graph()
+    torch.manual_seed(0)
+    with_input, without = GCN(5, 5, [5], 0.0, True), GCN(5, 5, [5], 0.0)
+    without.load_state_dict(with_input.state_dict())
+    dense = with_input.layer1(graph, graph.x)
+    torch.testing.assert_close(dense, without.layer1(graph, graph.x) + graph.x)
+    sparse = with_input.layer1(graph, graph.x.to_sparse_csr())
+    torch.testing.assert_close(sparse, dense)

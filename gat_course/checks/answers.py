@@ -4,6 +4,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from gat_course.graph import GraphData
 Hints = dict[str, Any] | None  # hint → what the mistake gives
 
 CHECKS: dict[str, Callable[..., None]] = {}
+_named = attrgetter("__module__", "__qualname__")
 
 
 class NotDone(Exception):
@@ -31,12 +33,9 @@ def check(number: str) -> Callable:
 
     def enter(function: Callable[..., None]) -> Callable[..., None]:
         before = CHECKS.setdefault(number, function)
-        if (before.__module__, before.__name__) != (
-            function.__module__,
-            function.__name__,
-        ):
+        if _named(before) != _named(function):
             raise ValueError(f"exercise {number} has a check already")
-        CHECKS[number] = function  # a cell that is run again
+        CHECKS[number] = function  # a file that is loaded again
         return function
 
     return enter

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from gat_course import formulas
+from gat_course import formulas, sparse
 from gat_course.dropout import dropout
 from gat_course.graph import GraphData
 from gat_course.layers.inputs import check_input
@@ -66,7 +66,9 @@ class GCNLayer(nn.Module):
         z = z.unsqueeze(1)  # [N, 1, F']
         out = formulas.aggregate(weights, z, src, dst, graph.num_nodes)
         out = out.squeeze(1) + self.bias
-        return out + x if self.residual else out
+        if self.residual:
+            out = out + (x.to_dense() if sparse.is_csr(x) else x)
+        return out
 
     def extra_repr(self) -> str:
         sizes = ", ".join(str(n) for n in self.weight.shape)

@@ -111,12 +111,13 @@ class GATLayer(nn.Module):
 
     def __init_subclass__(cls, **options) -> None:
         super().__init_subclass__(**options)
-        reads = ("scores" in base.attend.__code__.co_names for base in cls.__mro__[:-2])
-        if "scores" in vars(cls) and not any(reads):
-            raise TypeError(
-                f"nothing would read the scores of {cls.__name__}: derive it from "
-                "EdgeGATLayer, or write its attend too"
-            )
+        if "scores" in vars(cls):
+            reader = next(base for base in cls.__mro__ if "attend" in vars(base))
+            if reader.scores is GATLayer.scores:  # it was written without any
+                raise TypeError(
+                    f"nothing would read the scores of {cls.__name__}: derive it from "
+                    "EdgeGATLayer, or write its attend too"
+                )
 
     def reset_parameters(self) -> None:
         """Draw new parameters: Glorot normal with gain √2, as DGL's GATConv; bias 0."""

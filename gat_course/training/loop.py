@@ -90,11 +90,11 @@ def one_epoch(
     for batch, size in task.batches():
         optimizer.zero_grad()
         loss = task.loss(model, batch)
-        require_finite(loss.item(), "training", epoch, optimizer)
+        losses.append(loss.item())
+        require_finite(losses[-1], "training", epoch, optimizer)
         require_gradient(model, loss)
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
         sizes.append(size)
     if len(losses) == 1:
         return losses[0]

@@ -134,11 +134,12 @@ class NodeClasses(Task, data=GraphData):
             mask = getattr(graph, name)
             if mask is not None:
                 require_outputs(model, logits, graph, mask, name)
-        self.train = _needed(model, graph, "train_mask", logits)
+        part = _needed(model, graph, "train_mask", logits)
+        self.train = part, int(part.train_mask.sum())
         self.val = _needed(model, graph, "val_mask", logits)
 
     def batches(self) -> list[tuple[GraphData, int]]:
-        return [(self.train, int(self.train.train_mask.sum()))]
+        return [self.train]
 
     def loss(self, model: nn.Module, batch: GraphData) -> Tensor:
         logits = model(batch, batch.x)[batch.train_mask]

@@ -156,8 +156,9 @@ def compare(
         task = task_of(graph, options)
         task.require_scores()
         _require_no_checkpoint(options)
-        own = type(task), make_model, graph
-        jobs += [Job(name, *own, seed, options) for seed in seeds]
+        jobs += [
+            Job(name, type(task), make_model, graph, seed, options) for seed in seeds
+        ]
     finished = {}
 
     def keep(name: str, run: Run | GraphRun) -> None:

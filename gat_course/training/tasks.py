@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from gat_course.training.record import Run
 
 _KINDS: dict[type, type[Task]] = {}
+_named = attrgetter("__module__", "__qualname__")
 
 
 class Task(ABC):
@@ -44,10 +46,7 @@ class Task(ABC):
     def __init_subclass__(cls, data: type | None = None) -> None:
         if data is not None:
             before = _KINDS.setdefault(data, cls)
-            if (before.__module__, before.__qualname__) != (
-                cls.__module__,
-                cls.__qualname__,
-            ):
+            if _named(before) != _named(cls):
                 raise TypeError(f"{data.__name__} has a task already: {before}")
             _KINDS[data] = cls  # a cell that is run again
 
@@ -129,7 +128,7 @@ def task_of(data: object, options: dict | None = None) -> Task:
     """The task for this kind of data.
 
     Args:
-        data: a `GraphData` with masks, or `Tissues`.
+        data: a `GraphData` with masks, `Tissues`, or other data that has a `Task`.
         options: options of `fit`; a task takes its own from them.
 
     Raises:
