@@ -10,6 +10,7 @@ from . import formulas as formulas
 from . import graphs as graphs
 from . import intervals as intervals
 from . import layers as layers
+from . import mailbox as mailbox
 from . import measure as measure
 from . import plotting as plotting
 from . import sparse as sparse

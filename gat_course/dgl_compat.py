@@ -1,10 +1,11 @@
-"""Makes `import dgl` work with a current PyTorch; used by the DGL layers (chapter 3).
+"""DGL where it can be had, made to import; else `mailbox`, its stand-in (chapter 3).
 
 DGL 2.1 loads its GraphBolt C++ library on import, built for PyTorch 2.2.1 at most, and
 asks for `torchdata.datapipes`, which no longer exists. Message passing needs neither,
 so an empty stand-in for `dgl.graphbolt` is enough.
 """
 
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -18,38 +19,53 @@ from types import ModuleType
 import torch
 from torch.autograd import Function
 
-NEEDED = "'dgl>=2.1' packaging pandas"
+from gat_course import mailbox
+
 _GRAPHBOLT = "dgl.graphbolt"
 
 
 def import_dgl() -> ModuleType:
-    """Import DGL and return it; silent, and free after the first call.
+    """Import DGL, or in its place `gat_course.mailbox`; free after the first call.
 
     DGL is imported as it is where its GraphBolt can load. Where it cannot, an empty
     module takes GraphBolt's place; using GraphBolt then raises `AttributeError`.
 
     Returns:
-        The module `dgl`.
-
-    Raises:
-        ImportError: DGL is not installed, is older than 2, or cannot be imported; the
-            message says what to install or which layer to use instead.
+        The module `dgl` if DGL 2 or newer is installed and can be imported, else
+        `mailbox`, the part of it that the course uses. `which_dgl` tells which; a
+        warning tells of a DGL that is installed and cannot be used.
 
     >>> dgl = dgl_compat.import_dgl()
     >>> dgl.graph((torch.tensor([0]), torch.tensor([1]))).num_nodes()
     2
     """
-    if sys.modules.get("dgl") is not None:
-        return sys.modules["dgl"]
+    return _find()[0]
+
+
+def has_dgl() -> bool:
+    """Whether `import_dgl` gives DGL itself."""
+    return import_dgl() is not mailbox
+
+
+def which_dgl() -> str:
+    """What `import_dgl` gives, and why if it is not DGL, in a line to print."""
+    dgl, why = _find()
+    if dgl is mailbox:
+        return f"message passing by gat_course.mailbox: {why}"
+    return f"message passing by DGL {dgl.__version__}"
+
+
+@functools.cache  # so that all graphs of a process are of one kind
+def _find() -> tuple[ModuleType, str]:
+    """DGL, or `mailbox` and why."""
     spec = importlib.util.find_spec("dgl")
     if spec is None:
-        raise ImportError(f"DGL is not installed. {_advice()}")
+        return mailbox, "DGL is not installed"
     version = _installed_version()
-    if version.startswith(("0.", "1.")):
-        raise ImportError(
-            f"DGL {version} is installed, which is too old: its layers here need DGL "
-            f"2.1 or newer. {_advice()}"
-        )
+    if version.startswith(("0.", "1.")):  # pip finds 0.1.3 for Python 3.13
+        return _instead(f"the installed DGL {version} is too old")
+    if "dgl" in sys.modules:
+        return sys.modules["dgl"], ""
     # Otherwise DGL prints a line about its backend and writes it to the home folder.
     os.environ.setdefault("DGLBACKEND", "pytorch")
     if not graphbolt_can_load(Path(spec.origin).parent):
@@ -62,12 +78,15 @@ def import_dgl() -> ModuleType:
             warnings.filterwarnings("ignore", message="IProgress not found")
             dgl = importlib.import_module("dgl")
             _guard_second_derivatives()
-            return dgl
+            return dgl, ""
     except Exception as error:
         sys.modules.pop(_GRAPHBOLT, None)
-        raise ImportError(
-            f"DGL is installed but cannot be imported: {error}. {_advice()}"
-        ) from error
+        return _instead(f"the installed DGL cannot be imported ({error})")
+
+
+def _instead(why: str) -> tuple[ModuleType, str]:
+    warnings.warn(f"{why}: gat_course.mailbox takes its place", stacklevel=4)
+    return mailbox, why
 
 
 def _guard_second_derivatives() -> None:
@@ -100,18 +119,6 @@ def _installed_version() -> str:
         return ""
 
 
-def _advice() -> str:
-    """What to do where this Python has no DGL that can be used."""
-    instead = "use EdgeGATLayer, which computes the same in plain PyTorch"
-    if sys.version_info >= (3, 13):
-        # A plain `pip install dgl` brings DGL 0.1.3 there.
-        return (
-            "DGL 2 has no build for Python 3.13 or later: run this with Python 3.12, "
-            f"or {instead}."
-        )
-    return f"Install it and what it imports with `pip install {NEEDED}`, or {instead}."
-
-
 def graphbolt_can_load(folder: Path) -> bool:
     """Whether the DGL in `folder` has a GraphBolt for the installed PyTorch."""
     version = torch.__version__.split("+")[0]
@@ -123,11 +130,13 @@ def graphbolt_can_load(folder: Path) -> bool:
 
 
 def require_device(device: torch.device) -> None:
-    """Raise unless the installed DGL can put a graph on `device`.
+    """Raise unless what `import_dgl` gives can put a graph on `device`.
 
     Raises:
         RuntimeError: DGL's wheel is a CPU build and `device` is a GPU.
     """
+    if not has_dgl():
+        return
     dgl = import_dgl()
     try:
         dgl.graph(([0], [0])).to(device)

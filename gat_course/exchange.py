@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import dgl
     import networkx
 
+    from gat_course import mailbox
+
 Graph = TypeVar("Graph", bound="Exchange")
 
 
@@ -59,7 +61,7 @@ class Exchange:
         return cls.from_edges(**arguments, undirected=not graph.is_directed())
 
     @cached_property
-    def _dgl(self) -> dgl.DGLGraph:
+    def _dgl(self) -> dgl.DGLGraph | mailbox.Graph:
         from gat_course import dgl_compat
 
         dgl = dgl_compat.import_dgl()
@@ -70,13 +72,13 @@ class Exchange:
             graph.edata["weight"] = self.edge_weight
         return graph
 
-    def dgl(self) -> dgl.DGLGraph:
+    def dgl(self) -> dgl.DGLGraph | mailbox.Graph:
         """The same edges, in the same order, as a DGL graph.
 
-        Weights are its `edata["weight"]`; features and labels stay here.
+        Weights are its `edata["weight"]`; features and labels stay here. Where DGL
+        cannot be had, it is the like graph of `mailbox`: see `dgl_compat.import_dgl`.
 
         Raises:
-            ImportError: DGL is not installed.
             RuntimeError: the installed DGL cannot use this graph's device.
         """
         return self._dgl

@@ -60,14 +60,6 @@ EXERCISES = [
     "9.4",
     "9.5",
 ]
-NEED_DGL = ["3.2", "3.3", "3.4", "3.5"]
-
-
-@pytest.fixture(autouse=True)
-def dgl_where_needed(request):
-    call = getattr(request.node, "callspec", None)
-    if call and call.params.get("number") in NEED_DGL:
-        request.getfixturevalue("dgl")
 
 
 def test_there_is_a_check_for_each_of_these():

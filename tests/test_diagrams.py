@@ -403,7 +403,7 @@ def shown_buckets(ax) -> dict[int, dict[int, list[int]]]:
 
 
 @pytest.mark.parametrize("graph", [FIVE, TWICE], ids=["five", "twice"])
-def test_mailboxes_are_those_that_dgl_hands_to_a_reduce_function(graph, dgl):
+def test_mailboxes_are_those_that_dgl_hands_to_a_reduce_function(graph):
     handed = {}
 
     def reduce(nodes):

@@ -45,9 +45,7 @@ def examples():
 
 
 @pytest.mark.parametrize(("name", "example"), examples())
-def test_the_example_runs(name, example, request, tmp_path, monkeypatch):
-    if "dgl" in name.lower() or "UDF" in name:
-        request.getfixturevalue("dgl")
+def test_the_example_runs(name, example, tmp_path, monkeypatch):
     data = Path(os.environ.get("GAT_COURSE_DATA", tmp_path))
     for loader, file in NEEDED.items():
         if name.endswith(loader) and not (data / file).exists():

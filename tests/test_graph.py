@@ -93,7 +93,7 @@ def test_networkx_keeps_repeated_edges():
     assert graph.networkx().number_of_edges() == 2
 
 
-def test_dgl_has_the_same_edges_in_the_same_order(dgl):
+def test_dgl_has_the_same_edges_in_the_same_order():
     graph = GraphData(num_nodes=4, src=[3, 1, 2, 0], dst=[2, 0, 2, 0])
     src, dst = graph.dgl().edges(order="eid")
     assert torch.equal(src, graph.src) and torch.equal(dst, graph.dst)
@@ -410,15 +410,13 @@ def test_undirected_gives_the_reverse_the_same_weight():
         )
 
 
-def test_networkx_and_dgl_get_weights(request):
+def test_networkx_and_dgl_get_weights():
     for graph in RANDOM:
         found = graph.networkx().edges(data="weight", default=1.0)
         assert Counter(found) == edges_of(graph)
         name = None if graph.edge_weight is None else "weight"
         again = GraphData.from_networkx(graph.networkx(), edge_weight=name)
         assert edges_of(again) == edges_of(graph)
-    request.getfixturevalue("dgl")
-    for graph in RANDOM:
         data = graph.dgl().edata
         if graph.edge_weight is None:
             assert "weight" not in data

@@ -23,8 +23,6 @@ ALL = PURE + DGL
 
 @pytest.fixture(params=ALL)
 def layer_class(request):
-    if request.param in DGL:
-        request.getfixturevalue("dgl")
     return getattr(gat_course, request.param)
 
 

@@ -104,9 +104,7 @@ def test_mlp_ignores_the_edges():
 
 
 @pytest.mark.parametrize("name", ["DenseGATLayer", "UDFGATLayer", "DGLGATLayer"])
-def test_any_layer_can_be_handed_in(name, request):
-    if name in ("UDFGATLayer", "DGLGATLayer"):
-        request.getfixturevalue("dgl")
+def test_any_layer_can_be_handed_in(name):
     graph = small_graph()
     torch.manual_seed(0)
     edge = GAT(5, 3, residual=True).eval()
@@ -286,7 +284,7 @@ def test_importing_the_package_brings_in_neither_dgl_nor_matplotlib():
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_every_public_name_can_be_had(dgl):
+def test_every_public_name_can_be_had():
     for name in gat_course.__all__:
         assert getattr(gat_course, name) is not None
     with pytest.raises(AttributeError, match="No gat_course attribute nothing"):
@@ -300,18 +298,6 @@ def test_import_dgl_is_silent_and_idempotent(dgl):
         "import dgl; assert a is b is dgl"
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_without_dgl_the_error_says_what_to_do():
-    done = run(
-        "import importlib.util\n"
-        "find = importlib.util.find_spec\n"
-        "importlib.util.find_spec = lambda n, *a: None if n == 'dgl' else find(n, *a)\n"
-        "from gat_course import dgl_compat\n"
-        "dgl_compat.import_dgl()"
-    )
-    assert "ImportError: DGL is not installed" in done.stderr
-    assert "EdgeGATLayer" in done.stderr
 
 
 def test_where_graphbolt_loads_nothing_is_replaced(tmp_path):

@@ -62,9 +62,7 @@ def twin(name, layer, options):
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_every_layer_equals_the_edge_list(name, monkeypatch, request):
-    if name in SLOW:
-        request.getfixturevalue("dgl")
+def test_every_layer_equals_the_edge_list(name, monkeypatch):
     for seed in range(NUM_GRAPHS // 4 if name in SLOW else NUM_GRAPHS):
         graph, x, options, limit = draw(seed)
         monkeypatch.setitem(fused.CHUNK, "cpu", limit)

@@ -15,8 +15,6 @@ X = torch.randn(50, 6, generator=torch.Generator().manual_seed(0))
 
 @pytest.fixture(params=LAYERS + DGL)
 def layer_class(request):
-    if request.param in DGL:
-        request.getfixturevalue("dgl")
     return getattr(gat_course, request.param)
 
 

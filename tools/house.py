@@ -23,7 +23,8 @@ SITTING = (
 )
 # From the ground up. An arrow, an import, leads to a lower floor or stays in its room.
 FLOORS = (
-    ("sparse", "dgl_compat", "files", "measure", "intervals"),
+    ("sparse", "mailbox", "files", "measure", "intervals"),
+    ("dgl_compat",),
     ("formulas", "dropout", "graph"),
     ("graphs", "attention"),
     ("layers", "datasets", "training", "plotting"),

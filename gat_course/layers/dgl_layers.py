@@ -1,7 +1,8 @@
 """The graph attention layer in DGL, by user-defined functions and by built-ins.
 
 Chapter 3 builds both. They hold the parameters of `layers.GATLayer`, so that one state
-dict serves all implementations. DGL itself is imported on first use.
+dict serves all implementations. DGL is imported on first use; where it cannot be had,
+`mailbox` computes the same (`dgl_compat.import_dgl`).
 """
 
 import torch
@@ -17,7 +18,7 @@ from gat_course.layers.gat import GATLayer
 class UDFGATLayer(GATLayer):
     """Graph attention as user-defined functions (UDFs) on edges and mailboxes.
 
-    Arguments and shapes: see `GATLayer`. Raises ImportError without DGL.
+    Arguments and shapes: see `GATLayer`.
 
     >>> graph = GraphData.from_edges([0, 1], [1, 2], x=torch.eye(3))
     >>> UDFGATLayer(3, 4, num_heads=2)(graph, graph.x).shape
@@ -64,8 +65,9 @@ class DGLGATLayer(GATLayer):
     """Graph attention by DGL's built-in functions, without materialising messages.
 
     `u_add_v` is a sampled dense-dense product (SDDMM), `u_mul_e` with `sum` a
-    sparse-dense product (SpMM). DGL's gradients cannot be differentiated again.
-    Arguments and shapes: see `GATLayer`. Raises ImportError without DGL.
+    sparse-dense product (SpMM). DGL's gradients cannot be differentiated again, and
+    `mailbox` does materialise the messages.
+    Arguments and shapes: see `GATLayer`.
 
     >>> graph = GraphData.from_edges([0, 1], [1, 2], x=torch.eye(3))
     >>> DGLGATLayer(3, 4, num_heads=2)(graph, graph.x).shape
