@@ -16,7 +16,6 @@ import yaml
 from packaging.requirements import Requirement
 
 import gat_course
-from gat_course import dgl_compat
 from tools import book, header
 from tools.address import address, write_address
 from tools.book import ROOT
@@ -63,11 +62,6 @@ def test_the_package_declares_what_it_imports():
     foreign = imported - set(sys.stdlib_module_names) - {"gat_course"}
     declared = {needed.name for needed in DEPENDENCIES + DGL + BENCH}
     assert {names.get(name, name) for name in foreign} <= declared
-
-
-def test_who_lacks_dgl_is_told_of_what_the_package_declares():
-    told = shlex.split(dgl_compat.NEEDED)
-    assert {Requirement(word) for word in told} == set(DGL)
 
 
 def test_dgl_below_2_is_never_asked_for():
