@@ -97,14 +97,15 @@ class Colab:
         def git(*arguments: str, tree: Path = self.root) -> str:
             person = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
             trees = [f"--git-dir={self._repository}", f"--work-tree={tree}"]
-            return subprocess.run(
+            done = subprocess.run(
                 [GIT, *person, *trees, *arguments],
                 cwd=tree,
                 env=self.environment(),
                 check=True,
                 stdout=subprocess.PIPE,
                 text=True,
-            ).stdout.strip()
+            )
+            return done.stdout.strip()
 
         git("init", "--quiet")
         git("add", "--all")
