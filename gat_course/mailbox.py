@@ -96,6 +96,15 @@ class NodeBatch(_Batch):
 BuiltIn = namedtuple("BuiltIn", "name, fields, out")
 
 
+def call(function: Callable, batch: EdgeBatch | NodeBatch, kind: str) -> Frame:
+    """What a user-defined function returns, if it is tensors that fit its batch."""
+    made = function(batch)
+    if not isinstance(made, Mapping):
+        got = type(made).__name__
+        raise DGLError(f"a function on {kind} must return a dict of tensors, got {got}")
+    return Frame(len(batch), f"{kind} that the function got", made)
+
+
 def buckets(dst: Tensor, num_nodes: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Targets that share a degree, and the edges that arrive there; smallest D first.
 
@@ -127,7 +136,7 @@ def reduce_buckets(g: "Graph", function: Callable, messages: Mapping) -> dict:
         for name, message in messages.items():
             rows = message.index_select(0, edges.flatten())  # [B * D, …]
             mailbox[name] = rows.view(*edges.shape, *message.shape[1:])
-        results.append(_call(function, NodeBatch(g, targets, mailbox), "targets"))
+        results.append(call(function, NodeBatch(g, targets, mailbox), "targets"))
         called.append(targets)
     merged = {}
     for name in results[0] if results else ():
@@ -182,7 +191,7 @@ def send(g: "Graph", function: Any) -> Mapping:
     """What an edge or message function makes: tensors `[E, …]` by name."""
     if isinstance(function, BuiltIn):
         return {function.out: on_edges(g, function.name, *function.fields)}
-    return _call(function, EdgeBatch(g), "edges")
+    return call(function, EdgeBatch(g), "edges")
 
 
 def receive(g: "Graph", function: Any, messages: Mapping) -> Mapping:
@@ -193,15 +202,6 @@ def receive(g: "Graph", function: Any, messages: Mapping) -> Mapping:
     if field not in messages:
         raise DGLError(f"{name} asks for {field!r}, the messages are {list(messages)}")
     return {out: at_targets(name, messages[field], g.edges()[1], g.num_nodes())}
-
-
-def _call(function: Callable, batch: EdgeBatch | NodeBatch, kind: str) -> Frame:
-    """What a user-defined function returns, if it is tensors that fit its batch."""
-    made = function(batch)
-    if not isinstance(made, Mapping):
-        got = type(made).__name__
-        raise DGLError(f"a function on {kind} must return a dict of tensors, got {got}")
-    return Frame(len(batch), f"{kind} that the function got", made)
 
 
 class Graph(_Part):
