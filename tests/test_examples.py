@@ -46,8 +46,12 @@ def examples():
 
 @pytest.mark.parametrize(("name", "example"), examples())
 def test_the_example_runs(name, example, request, tmp_path, monkeypatch):
-    if "dgl" in name.lower() or "UDF" in name:
-        request.getfixturevalue("dgl")
+    if "dgl" in name.lower() or "UDF" in name or "ConvStack" in name:
+        dgl = request.getfixturevalue("dgl")
+        if "weights" in name and not hasattr(dgl.nn, "GATConv"):
+            pytest.skip("what stands in for DGL has no GATConv")
+    if "pyg" in name:
+        pytest.importorskip("torch_geometric")
     data = Path(os.environ.get("GAT_COURSE_DATA", tmp_path))
     for loader, file in NEEDED.items():
         if name.endswith(loader) and not (data / file).exists():
