@@ -68,7 +68,7 @@ def to_pyg(ours: GATLayer | Stack) -> nn.Module:
         TypeError: a layer has scores or parameters of its own, or `ours` has other
             layers.
 
-    Source: Fey and Lenssen, 2019; Brody et al., ICLR 2022, for `residual`.
+    Source: Fey and Lenssen, 2019.
 
     >>> graph = GraphData.from_edges([0, 1], [1, 2], x=torch.eye(3)).with_self_loops()
     >>> model = GAT(3, 2).eval()
