@@ -57,3 +57,7 @@ from .training.one_graph import evaluate as evaluate
 from .training.one_graph import fit as fit
 from .training.runs import compare as compare
 from .training.runs import run_seeds as run_seeds
+from .weights import from_dgl as from_dgl
+from .weights import from_pyg as from_pyg
+from .weights import to_dgl as to_dgl
+from .weights import to_pyg as to_pyg

@@ -45,7 +45,11 @@ def examples():
 
 
 @pytest.mark.parametrize(("name", "example"), examples())
-def test_the_example_runs(name, example, tmp_path, monkeypatch):
+def test_the_example_runs(name, example, request, tmp_path, monkeypatch):
+    if "weights" in name and ("dgl" in name or "ConvStack" in name):
+        request.getfixturevalue("dgl")
+    if "pyg" in name:
+        pytest.importorskip("torch_geometric")
     data = Path(os.environ.get("GAT_COURSE_DATA", tmp_path))
     for loader, file in NEEDED.items():
         if name.endswith(loader) and not (data / file).exists():

@@ -279,6 +279,7 @@ def test_importing_the_package_brings_in_neither_dgl_nor_matplotlib():
     done = run(
         "import sys, gat_course; gat_course.GAT, gat_course.fit, gat_course.load\n"
         "heavy = {'dgl', 'matplotlib', 'networkx', 'sklearn', 'pandas'}\n"
+        "heavy |= {'torch_geometric'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     assert done.stdout.strip() == "[]", done.stderr

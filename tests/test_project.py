@@ -83,7 +83,7 @@ def test_every_requirement_is_pinned_once(python):
         assert specifier.operator == "==", f"{pin} is not a pin"
         assert pin.name not in versions, f"{pin.name} is pinned twice"
         versions[pin.name] = specifier.version
-    for needed in DEPENDENCIES + DGL:
+    for needed in DEPENDENCIES + DGL + BENCH:
         assert needed.name in versions, f"{needed.name} is not pinned"
         assert versions[needed.name] in needed.specifier
 

@@ -29,6 +29,7 @@ FLOORS = (
     ("graphs", "attention"),
     ("layers", "datasets", "training", "plotting"),
     ("models",),
+    ("weights",),
     ("experiments", "checks"),
     ("cli",),
 )

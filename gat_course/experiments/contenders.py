@@ -13,6 +13,7 @@ from gat_course.dropout import dropout
 from gat_course.graph import GraphData
 from gat_course.layers.fused import FusedGATLayer
 from gat_course.layers.gat import DenseGATLayer, EdgeGATLayer
+from gat_course.weights import networks
 
 # The contenders. "course" trains as `fit` does, on the part of a graph that the loss
 # looks at; "whole" computes all nodes, as the libraries' examples do. The tricks of the
@@ -40,33 +41,30 @@ def installed(contenders: Iterable[str]) -> list[str]:
     return [name for name in needs if needs[name] in found]
 
 
-class Network(nn.Module):
-    """Layers one after the other, called as each library's examples call them.
+class Network(networks.ConvStack):
+    """A contender's layers, called as each library's examples call them.
 
     Args:
-        layers: each is called as `layer(graph, x)`.
+        layers, merges: see `weights.ConvStack`.
         contender: a key of `NAMES`.
         drop: dropout on each layer's input.
     """
 
     def __init__(
-        self, layers: Sequence[nn.Module], contender: str, drop: float
+        self,
+        layers: Sequence[nn.Module],
+        merges: Sequence[str],
+        contender: str,
+        drop: float,
     ) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
+        super().__init__(layers, merges)
         # The course's layers drop by themselves.
         self.drop = drop if contender.rstrip("+") in PACKAGES else 0.0
         # A trick: dropout by the course's function, on stored values alone.
         self.dropout = dropout if contender.endswith("+") else F.dropout
 
-    def forward(self, graph, x: Tensor) -> Tensor:
-        for number, layer in enumerate(self.layers, 1):
-            if self.drop:
-                x = self.dropout(x, self.drop, self.training)
-            x = layer(graph, x)  # DGL's give [N, K, F']
-            if number < len(self.layers):
-                x = F.elu(x.flatten(1))
-        return x.mean(1) if x.dim() == 3 else x
+    def prepare(self, x: Tensor) -> Tensor:
+        return self.dropout(x, self.drop, self.training) if self.drop else x
 
 
 def build_layer(
@@ -110,7 +108,7 @@ def build_model(
         build_layer(contender, *size, merge, drop, residual and number > 0)
         for number, (size, merge) in enumerate(zip(sizes, merges, strict=True))
     ]
-    return Network(layers, contender, drop)
+    return Network(layers, merges, contender, drop)
 
 
 class _PyGConv(nn.Module):
