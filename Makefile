@@ -72,7 +72,7 @@ test: $(INSTALLED)  ## run all tests: package, notebooks, book
 	$(PYTEST)
 
 check: $(INSTALLED)  ## run the quick tests: package and notebooks' conventions
-	$(PYTEST) tests --ignore tests/test_book.py
+	$(PYTEST) tests --ignore tests/test_book.py --ignore tests/test_colab.py
 
 notebooks: $(INSTALLED)  ## run all notebooks on real data and store their outputs
 	$(PY) tools/notebooks.py execute

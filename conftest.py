@@ -6,16 +6,18 @@ metadata holds for tests, and to compare nothing that only tells of the machine.
 """
 
 import os
+import re
 
 import pytest
+from nbformat import NotebookNode
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell
 
 from tools.book import ROOT, notebooks
-from tools.header import uses_dgl
 
 # Run at the end of a notebook's setup cell, without a name that its cells could use:
-# no notebook may need its own folder, nor DGL where no cell of it asks for DGL.
+# no notebook may need its own folder, nor DGL where no cell of it asks for DGL. With
+# GAT_COURSE_WITHOUT_DGL=1 none finds DGL.
 ELSEWHERE = """
 _elsewhere = __import__("tempfile").TemporaryDirectory()
 __import__("os").chdir(_elsewhere.name)"""
@@ -61,11 +63,19 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
+def uses_dgl(nb: NotebookNode) -> bool:
+    """Whether a notebook's code asks for DGL, by `import_dgl`, its layers or graphs."""
+    asks = r"(?m)import_dgl|\b(UDF|DGL)GATLayer|\.dgl\(|^\s*(import|from) dgl\b"
+    code = (cell.source for cell in nb.cells if cell.cell_type == "code")
+    return any(re.search(asks, source) for source in code)
+
+
 def pytest_itemcollected(item):
     if isinstance(item, IPyNbCell):
         if "setup" in item.cell.metadata.get("tags", []):
             item.cell.source += f"\n{ELSEWHERE}"
-            if not uses_dgl(item.parent.nb):
+            hidden = os.environ.get("GAT_COURSE_WITHOUT_DGL") == "1"
+            if hidden or not uses_dgl(item.parent.nb):
                 item.cell.source += f"\n{WITHOUT_DGL}"
         shrink = item.cell.metadata.get("gat_course", {}).get("test")
         if shrink:

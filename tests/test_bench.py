@@ -184,6 +184,16 @@ def test_a_package_without_metadata_is_no_trouble(monkeypatch):
     assert bench.machine(1)["versions"]["dgl"] == "?"
 
 
+@pytest.mark.parametrize("usable", [True, False])
+def test_a_dgl_that_cannot_be_used_is_left_out(monkeypatch, usable):
+    """`pip install dgl` brings one of 2018 where Python is 3.13."""
+    monkeypatch.setattr(bench.importlib.util, "find_spec", lambda package: True)
+    monkeypatch.setattr(contenders.dgl_compat, "has_dgl", lambda: usable)
+    found = contenders.installed(contenders.NAMES)
+    left_out = set() if usable else {"dgl", "dgl+"}
+    assert found == [name for name in contenders.NAMES if name not in left_out]
+
+
 @pytest.mark.parametrize(
     "status", [None, "", "VmRSS:\t 1 kB\n", "VmRSS:\t 1 kB\nVmHWM:\t ? kB\n"]
 )

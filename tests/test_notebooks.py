@@ -166,8 +166,7 @@ def course(**changes):
         (put(0, source="# Title\n\nText"), "the line after the title must be"),
         (put(1, source="import gat_course"), "first code cell must be"),
         (note(1, tags=[]), "must carry the tag `setup`"),
-        (put(3, source="dgl = import_dgl()"), "dgl>=2.1"),
-        (put(3, source="from dgl import function"), "dgl>=2.1"),
+        (put(1, source=f"{header.setup_source(WHERE)} dgl"), "first code cell must be"),
         (put(3, execution_count=9), "not run once each, in order: [1, 2, 9, 4]"),
         (put(3, execution_count=None), "in order: [1, 2, None, 4]"),
         (lambda nb: [c.update(id="s") for c in nb.cells], "cells share the id 's'"),
@@ -239,64 +238,27 @@ def test_finds(slip, message):
 # ------------------------------------------------ the setup cell
 
 
-def set_up(
-    monkeypatch, dgl: bool, installed: set[str], python: tuple = (3, 12, 1)
-) -> list[str]:
+def set_up(monkeypatch, installed: set[str]) -> list[str]:
     """Run the setup cell as IPython does; returns what it hands to pip."""
     calls = []
     magic = SimpleNamespace(run_line_magic=lambda name, line: calls.append(line))
     find = importlib.util.find_spec
 
     def find_spec(name):
-        ours = name in ("gat_course", "dgl")
-        return (name in installed or None) if ours else find(name)
+        return (name in installed or None) if name == "gat_course" else find(name)
 
     monkeypatch.setattr(importlib.util, "find_spec", find_spec)
-    monkeypatch.setattr(sys, "version_info", python)
-    source = TransformerManager().transform_cell(header.setup_source(WHERE, dgl))
+    source = TransformerManager().transform_cell(header.setup_source(WHERE))
     exec(source, {"get_ipython": lambda: magic})
     return calls
 
 
-COURSE = f"install -q git+{WHERE.repository}"
-WITH_DGL = 'install -q "dgl>=2.1" packaging pandas'
-
-
 @pytest.mark.parametrize(
-    ("dgl", "installed", "expected"),
-    [
-        (False, set(), [COURSE]),
-        (False, {"gat_course"}, []),
-        (True, set(), [COURSE, WITH_DGL]),
-        # Chapter 1 was opened first, which brought the course without DGL.
-        (True, {"gat_course"}, [WITH_DGL]),
-        (True, {"dgl"}, [COURSE]),
-        (True, {"gat_course", "dgl"}, []),
-    ],
+    ("installed", "expected"),
+    [(set(), [f"install -q git+{WHERE.repository}"]), ({"gat_course"}, [])],
 )
-def test_the_setup_cell_installs_what_is_missing(monkeypatch, dgl, installed, expected):
-    assert set_up(monkeypatch, dgl, installed) == expected
-
-
-@pytest.mark.parametrize("python", [(3, 13, 0), (3, 14, 2)])
-@pytest.mark.parametrize("installed", [set(), {"gat_course"}, {"gat_course", "dgl"}])
-def test_the_setup_cell_says_where_dgl_has_no_build(
-    monkeypatch, capsys, python, installed
-):
-    calls = set_up(monkeypatch, True, installed, python)
-    assert calls == [COURSE] * ("gat_course" not in installed)
-    printed = capsys.readouterr().out
-    assert printed.count("\n") == 1
-    assert "Python 3.13 and later have no DGL" in printed
-    assert header.DGL_CHAPTERS in printed
-    set_up(monkeypatch, False, installed, python)
-    assert capsys.readouterr().out == ""
-
-
-def test_the_setup_cell_names_the_chapters_that_use_dgl():
-    using = [path for path in PATHS if header.uses_dgl(book.read(path))]
-    chapters = [str(int(path.stem[:2])) for path in using if path.parent.name == "book"]
-    assert header.DGL_CHAPTERS == f"chapters {' and '.join(chapters)}"
+def test_the_setup_cell_installs_what_is_missing(monkeypatch, installed, expected):
+    assert set_up(monkeypatch, installed) == expected
 
 
 # ------------------------------------------------ the stated times
@@ -471,12 +433,6 @@ def test_execute_stores_outputs_that_pass_the_check(tree):
     assert all("path of one machine" in line for line in lines), done.stderr
 
 
-def test_execute_installs_dgl_where_a_cell_imports_it(tree):
-    path = store(tree, "def import_dgl():\n    pass", "import_dgl()")
-    assert tool(tree, "execute").returncode == 0
-    assert '"dgl>=2.1"' in book.read(path).cells[1].source
-
-
 def test_execute_keeps_the_file_where_a_cell_fails(tree):
     path = store(tree, "print('one')", "1 / 0")
     before = path.read_bytes()
@@ -596,6 +552,21 @@ def test_pytest_finds_what_a_notebook_may_not_need(tree, needs, message):
     nbformat.write(nb, path)
     printed = run_pytest(tree)
     assert "1 failed, 2 passed" in printed and message in printed, printed
+
+
+@pytest.mark.parametrize(
+    "asks", ["import_dgl = len", "x = DGLGATLayer = 1", "if 0:\n    import dgl.nn"]
+)
+def test_pytest_leaves_dgl_to_a_notebook_that_asks_for_it(tree, monkeypatch, asks):
+    path = store(tree, asks, "import sys\nassert 'dgl' not in sys.modules")
+    nb = book.read(path)
+    header.add_header(nb, "book/one", WHERE)
+    nbformat.write(nb, path)
+    printed = run_pytest(tree)
+    assert "3 passed" in printed and "failed" not in printed, printed
+    monkeypatch.setenv("GAT_COURSE_WITHOUT_DGL", "1")
+    printed = run_pytest(tree)
+    assert "1 failed, 2 passed" in printed and "AssertionError" in printed, printed
 
 
 @pytest.mark.parametrize("dist", ["load", "worksteal", "loadgroup", "loadfile"])

@@ -16,7 +16,6 @@ import yaml
 from packaging.requirements import Requirement
 
 import gat_course
-from gat_course import dgl_compat
 from tools import book, header
 from tools.address import address, write_address
 from tools.book import ROOT
@@ -63,14 +62,6 @@ def test_the_package_declares_what_it_imports():
     foreign = imported - set(sys.stdlib_module_names) - {"gat_course"}
     declared = {needed.name for needed in DEPENDENCIES + DGL + BENCH}
     assert {names.get(name, name) for name in foreign} <= declared
-
-
-@pytest.mark.parametrize(
-    "advice", [dgl_compat.NEEDED, header.setup_source(address(), dgl=True)]
-)
-def test_who_lacks_dgl_is_told_of_what_the_package_declares(advice):
-    told = advice.splitlines()[-1].split("-q ")[-1]
-    assert {Requirement(word) for word in shlex.split(told)} == set(DGL)
 
 
 def test_dgl_below_2_is_never_asked_for():
@@ -452,9 +443,10 @@ def first_words(path: Path) -> set[str]:
 
 
 def test_the_tests_call_python_and_what_they_looked_for():
-    """`make` is looked for, and the script is .ci/run; no other program is called."""
+    """`make` and `git` are looked for, and the script is .ci/run; else only Python."""
     found = {word for path in ROOT.glob("tests/*.py") for word in first_words(path)}
-    assert found == {"sys.executable", "MAKE", "runner"}
+    known = {"sys.executable", "MAKE", "GIT", "runner", "self.python", "machine.python"}
+    assert found == known
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,6 @@ from nbformat import NotebookNode
 
 from tools.address import Address
 
-DGL_CHAPTERS = "chapters 3 and 9"  # those that use DGL
-
 
 def colab_link(page: str, where: Address) -> str:
     """The second line of a notebook: a text link, as a badge asks a third party."""
@@ -17,29 +15,13 @@ def colab_link(page: str, where: Address) -> str:
     return f"[Open in Colab](https://colab.research.google.com/{blob})"
 
 
-def setup_source(where: Address, dgl: bool = False) -> str:
-    """The first code cell of every notebook; with DGL for those that use it."""
-    source = f"""\
+def setup_source(where: Address) -> str:
+    """The first code cell of every notebook."""
+    return f"""\
 from importlib.util import find_spec
 
 if find_spec("gat_course") is None:  # on Colab: adds the course, keeps torch
     %pip install -q git+{where.repository}"""
-    if not dgl:
-        return source
-    return f"""\
-import sys
-{source}
-if sys.version_info >= (3, 13):
-    print("Python 3.13 and later have no DGL, which {DGL_CHAPTERS} use")
-elif find_spec("dgl") is None:  # this chapter needs DGL too
-    %pip install -q "dgl>=2.1" packaging pandas"""
-
-
-def uses_dgl(nb: NotebookNode) -> bool:
-    """Whether a notebook's code asks for DGL, by `import_dgl`, its layers or graphs."""
-    asks = r"(?m)import_dgl|\b(UDF|DGL)GATLayer|\.dgl\(|^\s*(import|from) dgl\b"
-    code = (cell.source for cell in nb.cells if cell.cell_type == "code")
-    return any("%pip" not in source and re.search(asks, source) for source in code)
 
 
 def add_header(nb: NotebookNode, page: str, where: Address) -> None:
@@ -51,7 +33,7 @@ def add_header(nb: NotebookNode, page: str, where: Address) -> None:
     index = [*kinds, "code"].index("code")
     if index == len(kinds) or "%pip install" not in nb.cells[index].source:
         nb.cells.insert(index, nbformat.v4.new_code_cell())
-    nb.cells[index].source = setup_source(where, uses_dgl(nb))
+    nb.cells[index].source = setup_source(where)
     nb.cells[index].metadata.tags = ["setup", "hide-input"]
 
 
@@ -63,7 +45,7 @@ def problems(nb: NotebookNode, page: str, where: Address) -> Iterator[str]:
         yield "cell 1 must be Markdown and begin with the title, `# …`"
     elif lines[1:2] != [link]:
         yield f"cell 1: the line after the title must be {link}"
-    setup = setup_source(where, uses_dgl(nb))
+    setup = setup_source(where)
     code = next((cell for cell in nb.cells if cell.cell_type == "code"), None)
     if code is None or code.source != setup:
         yield f"the first code cell must be:\n{setup}"

@@ -33,9 +33,12 @@ PACKAGES = {"dgl": "dgl", "pyg": "torch_geometric"}
 
 
 def installed(contenders: Iterable[str]) -> list[str]:
-    """Those contenders whose library is here."""
+    """Those contenders whose library is here, DGL in a version that can be used."""
     needs = {name: PACKAGES.get(name.rstrip("+"), "torch") for name in contenders}
-    return [name for name in needs if importlib.util.find_spec(needs[name])]
+    found = {name for name in needs.values() if importlib.util.find_spec(name)}
+    if "dgl" in found and not dgl_compat.has_dgl():
+        found.remove("dgl")
+    return [name for name in needs if needs[name] in found]
 
 
 class Network(networks.ConvStack):
