@@ -67,7 +67,8 @@ def test_course_and_dgl_compute_the_same(dgl):
         contenders.build_model(name, SIZES, 0.0, False).eval()
         for name in ("course", "dgl")
     )
-    for mine, other in zip(ours.layers, theirs.layers, strict=True):
+    for mine, dropping in zip(ours.children(), theirs.children(), strict=True):
+        other = dropping.layer.conv
         other.fc.weight.data = mine.weight.data.t()
         other.attn_l.data = mine.att_src.data.unsqueeze(0)
         other.attn_r.data = mine.att_dst.data.unsqueeze(0)
@@ -93,10 +94,11 @@ def test_course_and_pyg_compute_the_same():
         contenders.build_model(name, SIZES, 0.0, False).eval()
         for name in ("course", "pyg")
     )
-    for mine, other in zip(ours.layers, theirs.layers, strict=True):
-        other.conv.lin.weight.data = mine.weight.data.t()
-        other.conv.att_src.data = mine.att_src.data.unsqueeze(0)
-        other.conv.att_dst.data = mine.att_dst.data.unsqueeze(0)
+    for mine, dropping in zip(ours.children(), theirs.children(), strict=True):
+        other = dropping.layer.conv
+        other.lin.weight.data = mine.weight.data.t()
+        other.att_src.data = mine.att_src.data.unsqueeze(0)
+        other.att_dst.data = mine.att_dst.data.unsqueeze(0)
     graph = small_graph()
     expected = theirs(*contenders._native("pyg", graph, graph.x))
     torch.testing.assert_close(ours(graph, graph.x), expected, atol=1e-5, rtol=1e-5)

@@ -46,7 +46,7 @@ def examples():
 
 @pytest.mark.parametrize(("name", "example"), examples())
 def test_the_example_runs(name, example, request, tmp_path, monkeypatch):
-    if "weights" in name and ("dgl" in name or "ConvStack" in name):
+    if "weights" in name and "dgl" in name:
         request.getfixturevalue("dgl")
     if "pyg" in name:
         pytest.importorskip("torch_geometric")

@@ -1,7 +1,7 @@
 """One step of each layer that `gat-course bench` measures, the course's and others'."""
 
 import importlib.util
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import torch
@@ -13,7 +13,8 @@ from gat_course.dropout import dropout
 from gat_course.graph import GraphData
 from gat_course.layers.fused import FusedGATLayer
 from gat_course.layers.gat import DenseGATLayer, EdgeGATLayer
-from gat_course.weights import networks
+from gat_course.models import Stack
+from gat_course.weights import Merged
 
 # The contenders. "course" trains as `fit` does, on the part of a graph that the loss
 # looks at; "whole" computes all nodes, as the libraries' examples do. The tricks of the
@@ -41,30 +42,23 @@ def installed(contenders: Iterable[str]) -> list[str]:
     return [name for name in needs if needs[name] in found]
 
 
-class Network(networks.ConvStack):
-    """A contender's layers, called as each library's examples call them.
+class Dropping(nn.Module):
+    """A library's layer with dropout before it, as the libraries' examples write it.
 
     Args:
-        layers, merges: see `weights.ConvStack`.
-        contender: a key of `NAMES`.
-        drop: dropout on each layer's input.
+        layer: called as `layer(graph, x)`.
+        drop: dropout on its input.
+        trick: dropout by the course's function, on stored values alone.
     """
 
-    def __init__(
-        self,
-        layers: Sequence[nn.Module],
-        merges: Sequence[str],
-        contender: str,
-        drop: float,
-    ) -> None:
-        super().__init__(layers, merges)
-        # The course's layers drop by themselves.
-        self.drop = drop if contender.rstrip("+") in PACKAGES else 0.0
-        # A trick: dropout by the course's function, on stored values alone.
-        self.dropout = dropout if contender.endswith("+") else F.dropout
+    def __init__(self, layer: nn.Module, drop: float, trick: bool) -> None:
+        super().__init__()
+        self.layer, self.drop = layer, drop
+        self.dropout = dropout if trick else F.dropout
 
-    def prepare(self, x: Tensor) -> Tensor:
-        return self.dropout(x, self.drop, self.training) if self.drop else x
+    def forward(self, graph, x: Tensor) -> Tensor:
+        x = self.dropout(x, self.drop, self.training) if self.drop else x
+        return self.layer(graph, x)
 
 
 def build_layer(
@@ -84,7 +78,7 @@ def build_layer(
     if library == "dgl":
         options = {"attn_drop": drop, "allow_zero_in_degree": True}
         conv = dgl_compat.import_dgl().nn.GATConv
-        return conv(*size, residual=residual, **options)
+        return Merged(conv(*size, residual=residual, **options), merge)
     if library == "pyg":
         return _PyGConv(*size, merge == "concat", dropout=drop, residual=residual)
     layer = {"edges": EdgeGATLayer, "dense": DenseGATLayer}.get(library, FusedGATLayer)
@@ -93,7 +87,7 @@ def build_layer(
 
 def build_model(
     contender: str, sizes: list[tuple[int, int, int]], drop: float, residual: bool
-) -> Network:
+) -> Stack:
     """The network of one contender.
 
     Args:
@@ -108,7 +102,10 @@ def build_model(
         build_layer(contender, *size, merge, drop, residual and number > 0)
         for number, (size, merge) in enumerate(zip(sizes, merges, strict=True))
     ]
-    return Network(layers, merges, contender, drop)
+    if contender.rstrip("+") in PACKAGES:  # the course's layers drop by themselves
+        trick = contender.endswith("+")
+        layers = [Dropping(layer, drop, trick) for layer in layers]
+    return Stack(layers)
 
 
 class _PyGConv(nn.Module):

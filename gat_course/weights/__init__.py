@@ -1,5 +1,0 @@
-"""Weights in and out: our layers and networks as those of PyG and DGL, and back."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
