@@ -43,12 +43,20 @@ def import_dgl() -> ModuleType:
 
 
 def has_dgl() -> bool:
-    """Whether `import_dgl` gives DGL itself."""
+    """Whether `import_dgl` gives DGL itself.
+
+    >>> dgl_compat.has_dgl() == (dgl_compat.import_dgl().__name__ == "dgl")
+    True
+    """
     return import_dgl() is not mailbox
 
 
 def which_dgl() -> str:
-    """What `import_dgl` gives, and why if it is not DGL, in a line to print."""
+    """What `import_dgl` gives, and why if it is not DGL, in a line to print.
+
+    >>> print(dgl_compat.which_dgl())
+    message passing by ...
+    """
     dgl, why = _find()
     if dgl is mailbox:
         return f"message passing by gat_course.mailbox: {why}"
