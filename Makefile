@@ -42,7 +42,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 endef
 export REFUSED ALONE
 
-.PHONY: help book test notebooks check lint serve clean
+.PHONY: help book test notebooks check matrix lint serve clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -76,6 +76,10 @@ check: $(INSTALLED)  ## run the quick tests: package and notebooks' conventions
 
 notebooks: $(INSTALLED)  ## run all notebooks on real data and store their outputs
 	$(PY) tools/notebooks.py execute
+
+# CELLS="3.13-newest 3.10-oldest-dgl" runs some of them.
+matrix: $(INSTALLED)  ## run the tests on each Python, old and new libraries: book/status.md
+	$(PY) -m tools.matrix run $(CELLS)
 
 lint: $(INSTALLED)  ## check format and style of package, tests and notebooks
 	$(VENV)/bin/ruff format --check .

@@ -208,7 +208,9 @@ def test_make_lists_its_commands(bare):
     assert sorted(listed) == sorted(rules[0].split())
 
 
-@pytest.mark.parametrize("command", ["book", "test", "check", "notebooks", "lint"])
+@pytest.mark.parametrize(
+    "command", ["book", "test", "check", "notebooks", "matrix", "lint"]
+)
 def test_make_installs_once(bare, command):
     assert "pip install" in make(bare, "-n", command).stdout
     (bare / ".venv").mkdir()
