@@ -12,6 +12,7 @@ IMPORT = "from gat_course import dgl_compat\ndgl_compat.import_dgl()"
 ON_3_13 = (
     "import sys\nfrom gat_course import dgl_compat\nsys.version_info = (3, 13, 0)\n"
 )
+ON_3_12 = ON_3_13.replace("(3, 13, 0)", "(3, 12, 0)")
 NO_DGL = """
 import importlib.util
 find = importlib.util.find_spec
@@ -44,7 +45,7 @@ def complaint(done: subprocess.CompletedProcess) -> str:
 
 
 def test_a_missing_dgl_is_installed_from_2_1_on():
-    told = complaint(run(NO_DGL + IMPORT))
+    told = complaint(run(NO_DGL + ON_3_12 + IMPORT))
     assert "DGL is not installed" in told
     assert "pip install 'dgl>=2.1' packaging pandas" in told
     assert "EdgeGATLayer" in told
@@ -59,7 +60,7 @@ def test_where_python_has_no_dgl_nothing_is_advised_to_be_installed():
 @pytest.mark.parametrize("version", ["0.1.3", "1.1.3"])
 def test_an_old_dgl_is_refused_by_name(tmp_path, version):
     folder = stand_in(tmp_path, version, "raise RuntimeError('imported')")
-    told = complaint(run(IMPORT, folder))
+    told = complaint(run(ON_3_12 + IMPORT, folder))
     assert f"DGL {version} is installed, which is too old" in told
     assert "'dgl>=2.1'" in told and "imported" not in told
     told = complaint(run(ON_3_13 + IMPORT, folder))
@@ -74,7 +75,8 @@ def test_a_newer_dgl_is_imported(tmp_path, version):
 
 
 def test_a_dgl_that_fails_on_import_is_told_of(tmp_path):
-    told = complaint(run(IMPORT, stand_in(tmp_path, "2.1.0", "import missing_thing")))
+    folder = stand_in(tmp_path, "2.1.0", "import missing_thing")
+    told = complaint(run(ON_3_12 + IMPORT, folder))
     assert "cannot be imported: No module named 'missing_thing'" in told
     assert "'dgl>=2.1' packaging pandas" in told
 
