@@ -166,10 +166,10 @@ def node_count(given: Any) -> int:
         isinstance(given, Tensor) and given.dtype == torch.bool
     )
     try:
-        count = operator.index(given)
+        count = None if truth else operator.index(given)
     except TypeError:
         count = None
-    if count is None or truth:
+    if count is None:
         raise TypeError(f"num_nodes must be a whole number, got {given!r}")
     if count < 1:
         raise ValueError(f"num_nodes must be at least 1, got {given!r}")

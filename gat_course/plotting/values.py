@@ -99,6 +99,7 @@ def share(weight: float) -> str:
 
 def plain(number: float, _: Any = None) -> str:
     """A tick's number, as a power of ten only where it would be long."""
+    number = float(f"{number:.7g}")  # a tick may lie a rounding error below 0.0001
     if 1e-4 <= number < 1e7:
         return f"{number:,.7g}"
     factor, exponent = f"{number:.0e}".split("e")

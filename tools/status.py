@@ -1,0 +1,114 @@
+"""The page `book/status.md`, "Where it runs": made of the results of `make matrix`."""
+
+from collections.abc import Mapping
+
+from tools.address import address
+from tools.book import ROOT
+from tools.cells import CANNOT, CELLS, ENDS, PASSED, PYTHONS, libraries
+
+PAGE = ROOT / "book" / "status.md"
+NOT_RUN = "not run yet"
+Results = Mapping[str, dict]
+
+
+def head() -> str:
+    """What stands above the tables."""
+    where = address()
+    guide = f"{where.repository}/blob/{where.branch}/CONTRIBUTING.md"
+    paragraphs = (
+        "# Where it runs",
+        "The package and all notebooks are tried on each supported Python, with the "
+        "oldest libraries and with the newest, with DGL and without. The oldest are "
+        "the lowest versions that `pyproject.toml` allows and that are built for that "
+        "Python. The notebooks run on made-up graphs here, and shortened; the outputs "
+        "in this book were made on the real data.",
+        "Each line is an installation of its own. `make matrix` makes this page; "
+        f"[CONTRIBUTING.md]({guide}) says how.",
+    )
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def outcome(result: dict) -> str:
+    """What came of a cell, in one line."""
+    if result["outcome"] == CANNOT:
+        return result["reason"]
+    counts = result.get("counts", {})
+    told = [f"{n} {kind}" for kind, n in counts.items() if n or kind == "passed"]
+    if result["outcome"] != PASSED:
+        details = [result.get("reason"), *result.get("failed", [])[:1]]
+        told = ["**failed**", *told, *map(_code, filter(None, details))]
+    return ", ".join(told)
+
+
+def current(results: Results, now: str) -> dict[str, dict]:
+    """The results of the files as they are; older ones tell nothing of them."""
+    return {name: r for name, r in results.items() if r["inputs"] == now}
+
+
+def table(results: Results, now: str) -> str:
+    """A line for each cell; `now` is the hash of the files as they are."""
+    fresh = current(results, now)
+    lines = [
+        "| Python | libraries | torch | NumPy | DGL | result | date |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for cell in CELLS:
+        result = fresh.get(cell.name)
+        old = cell.name in results
+        told = outcome(result) if result else NOT_RUN
+        versions = (result or {}).get("versions", {})
+        columns = [
+            versions.get("python", cell.python),
+            cell.end,
+            _version(versions, "torch"),
+            _version(versions, "numpy"),
+            _version(versions, "dgl") if versions else "with" if cell.dgl else "–",
+            f"{told} since the last change" if old and not result else told,
+            result["date"] if result else "–",
+        ]
+        lines.append("| " + " | ".join(columns) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def versions_table(results: Results, end: str) -> str:
+    """The version of each library at one end, for each Python that ran."""
+    columns = {}
+    for cell in CELLS:  # those with DGL come after those without, and add it
+        found = results.get(cell.name, {}).get("versions")
+        if cell.end == end and found:
+            columns[cell.python] = found | columns.get(cell.python, {})
+    if not columns:
+        return f"{NOT_RUN.capitalize()}.\n"
+    shown = [python for python in PYTHONS if python in columns]
+    lines = [
+        "| library | " + " | ".join(f"Python {python}" for python in shown) + " |",
+        "|---|" + "---|" * len(shown),
+    ]
+    for name in libraries():
+        row = [_version(columns[python], name) for python in shown]
+        lines.append(f"| {name} | " + " | ".join(row) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def page(results: Results, now: str) -> str:
+    """The whole page, of the results and the hash of the files as they are."""
+    fresh = current(results, now)
+    parts = [head(), table(results, now)]
+    for end in ENDS:
+        title = f"## The {end} libraries\n"
+        parts += [title, versions_table(fresh, end)]
+    return "\n".join(parts)
+
+
+def write(results: Results, now: str) -> None:
+    PAGE.write_text(page(results, now), encoding="utf-8")
+
+
+def _version(versions: Mapping[str, str], name: str) -> str:
+    """A version without its build (`+cpu`), or a dash."""
+    return versions.get(name, "–").split("+")[0]
+
+
+def _code(text: str) -> str:
+    """Text that Markdown takes as it is, also in a table."""
+    return f"`{text.replace('`', '').replace('|', '/')}`"
