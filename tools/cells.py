@@ -37,6 +37,7 @@ FOLDER = ROOT / "_build" / "matrix"
 # its commands. `make test` runs them.
 LEFT_OUT = (
     "test_book.py",  # builds the book, with tools that a cell does not have
+    "test_colab.py",  # needs the network, and runs every notebook once more
     "test_browser.py",  # the browser that looks at the book
     "test_house.py",  # reads the package's source, and draws it
     "test_matrix.py",  # the matrix itself

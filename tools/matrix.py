@@ -87,8 +87,8 @@ def main() -> int:
         return 0
     good = options.command == "page" or run(chosen)
     results = read(FOLDER)
-    status.write(results, inputs())
-    print(status.table(results, inputs()))
+    status.write(results)
+    print(status.table(results))
     return 0 if good else 1
 
 

@@ -22,8 +22,8 @@ def head() -> str:
         "the lowest versions that `pyproject.toml` allows and that are built for that "
         "Python. The notebooks run on made-up graphs here, and shortened; the outputs "
         "in this book were made on the real data.",
-        "Each line is an installation of its own. `make matrix` makes this page; "
-        f"[CONTRIBUTING.md]({guide}) says how.",
+        "Each line is an installation of its own, and tells of the day that it gives. "
+        f"`make matrix` makes this page; [CONTRIBUTING.md]({guide}) says how.",
     )
     return "\n\n".join(paragraphs) + "\n"
 
@@ -40,22 +40,14 @@ def outcome(result: dict) -> str:
     return ", ".join(told)
 
 
-def current(results: Results, now: str) -> dict[str, dict]:
-    """The results of the files as they are; older ones tell nothing of them."""
-    return {name: r for name, r in results.items() if r["inputs"] == now}
-
-
-def table(results: Results, now: str) -> str:
-    """A line for each cell; `now` is the hash of the files as they are."""
-    fresh = current(results, now)
+def table(results: Results) -> str:
+    """A line for each cell, run or not."""
     lines = [
         "| Python | libraries | torch | NumPy | DGL | result | date |",
         "|---|---|---|---|---|---|---|",
     ]
     for cell in CELLS:
-        result = fresh.get(cell.name)
-        old = cell.name in results
-        told = outcome(result) if result else NOT_RUN
+        result = results.get(cell.name)
         versions = (result or {}).get("versions", {})
         columns = [
             versions.get("python", cell.python),
@@ -63,7 +55,7 @@ def table(results: Results, now: str) -> str:
             _version(versions, "torch"),
             _version(versions, "numpy"),
             _version(versions, "dgl") if versions else "with" if cell.dgl else "–",
-            f"{told} since the last change" if old and not result else told,
+            outcome(result) if result else NOT_RUN,
             result["date"] if result else "–",
         ]
         lines.append("| " + " | ".join(columns) + " |")
@@ -90,18 +82,17 @@ def versions_table(results: Results, end: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def page(results: Results, now: str) -> str:
-    """The whole page, of the results and the hash of the files as they are."""
-    fresh = current(results, now)
-    parts = [head(), table(results, now)]
+def page(results: Results) -> str:
+    """The whole page."""
+    parts = [head(), table(results)]
     for end in ENDS:
         title = f"## The {end} libraries\n"
-        parts += [title, versions_table(fresh, end)]
+        parts += [title, versions_table(results, end)]
     return "\n".join(parts)
 
 
-def write(results: Results, now: str) -> None:
-    PAGE.write_text(page(results, now), encoding="utf-8")
+def write(results: Results) -> None:
+    PAGE.write_text(page(results), encoding="utf-8")
 
 
 def _version(versions: Mapping[str, str], name: str) -> str:
