@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from itertools import permutations
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -65,7 +66,7 @@ class Rows(UserDict):
     """Rows of a frame; those of a name are gathered when the name is asked for."""
 
     def __init__(self, frame: Mapping, rows: Tensor) -> None:
-        self.data, self.rows = frame, rows
+        self.data, self.rows = MappingProxyType(frame), rows
 
     def __getitem__(self, name: str) -> Tensor:
         return self.data[name].index_select(0, self.rows)
@@ -117,11 +118,11 @@ def buckets(dst: Tensor, num_nodes: int) -> Iterator[tuple[Tensor, Tensor]]:
     by_target = torch.argsort(dst, stable=True)  # [E]
     degrees = torch.bincount(dst, minlength=num_nodes)
     first = degrees.cumsum(0) - degrees  # where a target's edges start in by_target
-    for degree in degrees.unique().tolist():
-        if degree > 0:
-            targets = (degrees == degree).nonzero().squeeze(1)
-            step = torch.arange(degree, device=dst.device)
-            yield targets, by_target[first[targets].unsqueeze(1) + step]
+    for degree in degrees[degrees > 0].unique().tolist():
+        targets = (degrees == degree).nonzero().squeeze(1)  # [B]
+        step = torch.arange(degree, device=dst.device)
+        places = first[targets].unsqueeze(1) + step  # [B, D]
+        yield targets, by_target[places]
 
 
 def reduce_buckets(g: "Graph", function: Callable, messages: Mapping) -> dict:
@@ -176,15 +177,15 @@ def at_targets(name: str, messages: Tensor, dst: Tensor, num_nodes: int) -> Tens
     Where none arrives, the result is 0.
     """
     out = messages.new_zeros(num_nodes, *messages.shape[1:])
-    index = dst.view(-1, *[1] * (messages.dim() - 1))  # [E, 1, …]
+    ones = [1] * (messages.dim() - 1)
     if name in ("max", "min"):
-        index = index.expand_as(messages)
+        index = dst.view(-1, *ones).expand_as(messages)
         return out.scatter_reduce(0, index, messages, f"a{name}", include_self=False)
     total = out.index_add(0, dst, messages)
     if name == "sum":
         return total
     degrees = torch.bincount(dst, minlength=num_nodes).clamp(min=1)
-    return total / degrees.view(-1, *index.shape[1:])
+    return total / degrees.view(-1, *ones)
 
 
 def send(g: "Graph", function: Any) -> Mapping:
@@ -225,8 +226,8 @@ class Graph(_Part):
         """Sources and targets, `[E]` each; with form="all" also the edges' numbers."""
         if form not in ("uv", "all") or order != "eid":
             raise _missing(f"Graph.edges(form={form!r}, order={order!r})")
-        number = torch.arange(self.num_edges(), device=self._src.device)
-        return (self._src, self._dst, number)[: len(form)]
+        ends = self._src, self._dst
+        return ends if form == "uv" else (*ends, torch.arange(len(ends[0])).to(ends[0]))
 
     @contextmanager
     def local_scope(self) -> Iterator[None]:
