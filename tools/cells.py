@@ -141,18 +141,15 @@ def attempt(cell: Cell, folder: Path, call: Call | None = None) -> dict:
 
 
 def run_logged(command, env, log: Path) -> subprocess.CompletedProcess:
-    """Run a command, and add what it prints to a file."""
-    done = subprocess.run(
-        command,
-        env=env,
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        errors="replace",
-    )
+    """Run a command, and add what it prints to a file as it comes."""
     with log.open("a", encoding="utf-8") as file:
-        file.write(f"$ {' '.join(map(str, command))}\n{done.stdout}\n")
+        file.write(f"$ {' '.join(map(str, command))}\n")
+        file.flush()
+        start = file.tell()
+        done = subprocess.run(
+            command, env=env, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT
+        )
+    done.stdout = log.read_bytes()[start:].decode("utf-8", errors="replace")
     return done
 
 
