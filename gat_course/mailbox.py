@@ -23,10 +23,8 @@ class DGLError(Exception):
 
 
 def _missing(name: str) -> AttributeError:
-    return AttributeError(
-        f"gat_course.mailbox has no {name}: it holds what the course uses of DGL's "
-        "message passing. Look for it in DGL 2, built for Python 3.10 to 3.12"
-    )
+    where = "Look for it in DGL 2, built for Python 3.10 to 3.12"
+    return AttributeError(f"gat_course.mailbox has no {name}. {where}")
 
 
 class _Part:
