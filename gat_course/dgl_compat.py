@@ -57,26 +57,23 @@ def which_dgl() -> str:
     >>> print(dgl_compat.which_dgl())
     message passing by ...
     """
-    dgl, why = _find()
-    if dgl is mailbox:
-        return f"message passing by gat_course.mailbox: {why}"
-    return f"message passing by DGL {dgl.__version__}"
+    dgl, what = _find()
+    name = "gat_course.mailbox:" if dgl is mailbox else "DGL"
+    return f"message passing by {name} {what}"
 
 
 @functools.cache  # so that all graphs of a process are of one kind
 def _find() -> tuple[ModuleType, str]:
-    """DGL, or `mailbox` and why."""
+    """DGL and its version, or `mailbox` and why."""
     spec = importlib.util.find_spec("dgl")
-    if spec is None:
+    if spec is None or spec.origin is None:  # or a folder of that name, as git clones
         return mailbox, "DGL is not installed"
     version = _installed_version()
     if version.startswith(("0.", "1.")):  # pip finds 0.1.3 for Python 3.13
         return _instead(f"the installed DGL {version} is too old")
-    if "dgl" in sys.modules:
-        return sys.modules["dgl"], ""
     # Otherwise DGL prints a line about its backend and writes it to the home folder.
     os.environ.setdefault("DGLBACKEND", "pytorch")
-    if not graphbolt_can_load(Path(spec.origin).parent):
+    if "dgl" not in sys.modules and not graphbolt_can_load(Path(spec.origin).parent):
         sys.modules[_GRAPHBOLT] = ModuleType(
             _GRAPHBOLT, "Stands in for GraphBolt, which this PyTorch cannot load."
         )
@@ -86,7 +83,7 @@ def _find() -> tuple[ModuleType, str]:
             warnings.filterwarnings("ignore", message="IProgress not found")
             dgl = importlib.import_module("dgl")
             _guard_second_derivatives()
-            return dgl, ""
+            return dgl, dgl.__version__  # another module of that name has none
     except Exception as error:
         sys.modules.pop(_GRAPHBOLT, None)
         return _instead(f"the installed DGL cannot be imported ({error})")

@@ -2,7 +2,8 @@
 
 `dgl_compat.import_dgl` gives this module where DGL cannot be had. Names, arguments and
 numbers are DGL's, on any device. Unlike DGL's, built-ins make their messages, gradients
-can be differentiated again, and equal messages share the gradient of their `max`.
+can be differentiated again, equal messages share the gradient of their `max`, and one
+that is infinite or NaN stays so. A name that is not here raises `AttributeError`.
 Source: Wang et al., 2019, https://arxiv.org/abs/1909.01315, section 3.
 """
 
@@ -11,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from itertools import permutations
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -64,10 +64,15 @@ class Rows(UserDict):
     """Rows of a frame; those of a name are gathered when the name is asked for."""
 
     def __init__(self, frame: Mapping, rows: Tensor) -> None:
-        self.data, self.rows = MappingProxyType(frame), rows
+        self.data, self.frame, self.rows = dict.fromkeys(frame), frame, rows
 
     def __getitem__(self, name: str) -> Tensor:
-        return self.data[name].index_select(0, self.rows)
+        if self.data.get(name) is None:
+            self.data[name] = self.frame[name].index_select(0, self.rows)
+        return self.data[name]
+
+    def __repr__(self) -> str:
+        return repr({**self})
 
 
 class EdgeBatch(_Batch):
@@ -80,11 +85,7 @@ class EdgeBatch(_Batch):
 
 
 class NodeBatch(_Batch):
-    """B targets of one degree D, as a reduce function gets them.
-
-    `mailbox` holds their messages, `[B, D, …]`, in the order of the edges; `data` what
-    is stored on them, `[B, …]`; `nodes()` are their numbers, `[B]`.
-    """
+    """B targets of one degree D: their messages, `mailbox` `[B, D, …]`, and `data`."""
 
     def __init__(self, g: "Graph", targets: Tensor, mailbox: dict) -> None:
         self.data, self.mailbox = Rows(g.ndata, targets), mailbox
@@ -109,9 +110,6 @@ def buckets(dst: Tensor, num_nodes: int) -> Iterator[tuple[Tensor, Tensor]]:
 
     `dst` `[E]` holds each edge's target. Yields targets `[B]` and, for each of them,
     the numbers of its edges, `[B, D]`. A node without edges is in no bucket.
-
-    >>> list(mailbox.buckets(torch.tensor([2, 0, 2]), 3))
-    [(tensor([0]), tensor([[1]])), (tensor([2]), tensor([[0, 2]]))]
     """
     by_target = torch.argsort(dst, stable=True)  # [E]
     degrees = torch.bincount(dst, minlength=num_nodes)
@@ -146,10 +144,9 @@ def reduce_buckets(g: "Graph", function: Callable, messages: Mapping) -> dict:
 
 
 def on_edges(g: "Graph", name: str, *fields: str) -> Tensor:
-    """Compute a built-in message function on every edge, `[E, …]`.
+    """What a built-in message function, such as "u_mul_e", makes of `fields`, `[E, …]`.
 
-    In `name`, such as "copy_u" or "u_add_v", u is the source, v the target, e the edge;
-    `fields` name one or two tensors. Their dimensions after the first broadcast.
+    u is the source, v the target, e the edge. Dimensions after the first broadcast.
     """
     src, dst = g.edges()
     ends = {"u": Rows(g.ndata, src), "v": Rows(g.ndata, dst), "e": g.edata}
@@ -159,21 +156,22 @@ def on_edges(g: "Graph", name: str, *fields: str) -> Tensor:
     pair = ends[left][fields[0]], ends[right][fields[1]]
     dims = max(2, *(x.dim() for x in pair))
     a, b = (x.reshape(len(x), *[1] * (dims - x.dim()), *x.shape[1:]) for x in pair)
-    if operation == "dot":
-        if a.shape[-1] != b.shape[-1]:
-            raise DGLError(f"{name}: last dimensions {a.shape[-1]} and {b.shape[-1]}")
+    if operation != "dot":
+        out = getattr(torch, operation)(a, b)  # add, sub, mul, div
+    elif a.shape[-1] == b.shape[-1]:
         out = (a * b).sum(dim=-1, keepdim=True)
     else:
-        out = getattr(torch, operation)(a, b)  # add, sub, mul, div
+        raise ValueError("the last dimensions differ")
     return out.squeeze(1) if pair[0].dim() == pair[1].dim() == 1 else out
 
 
 def at_targets(name: str, messages: Tensor, dst: Tensor, num_nodes: int) -> Tensor:
-    """Compute a built-in reduce function at every target, `[N, …]`.
+    """What "sum", "mean", "max" or "min" makes of messages `[E, …]`, `[N, …]`.
 
-    `name` is "sum", "mean", "max" or "min"; `messages` `[E, …]` arrive at `dst` `[E]`.
-    Where none arrives, the result is 0.
+    They arrive at the targets `dst`, `[E]`. Where none arrives, the result is 0.
     """
+    if not messages.is_floating_point():
+        raise DGLError(f"{name} takes floating point, not {messages.dtype}: .float()")
     out = messages.new_zeros(num_nodes, *messages.shape[1:])
     ones = [1] * (messages.dim() - 1)
     if name in ("max", "min"):
@@ -188,19 +186,22 @@ def at_targets(name: str, messages: Tensor, dst: Tensor, num_nodes: int) -> Tens
 
 def send(g: "Graph", function: Any) -> Mapping:
     """What an edge or message function makes: tensors `[E, …]` by name."""
-    if isinstance(function, BuiltIn):
+    if not isinstance(function, BuiltIn):
+        return call(function, EdgeBatch(g), "edges")
+    try:
         return {function.out: on_edges(g, function.name, *function.fields)}
-    return call(function, EdgeBatch(g), "edges")
+    except (RuntimeError, ValueError) as error:
+        raise DGLError(f"{function} cannot be computed on the edges: {error}") from None
 
 
 def receive(g: "Graph", function: Any, messages: Mapping) -> Mapping:
     """What a reduce function makes of the messages: tensors `[N, …]` by name."""
     if not isinstance(function, BuiltIn):
         return reduce_buckets(g, function, messages)
-    name, (field,), out = function
-    if field not in messages:
-        raise DGLError(f"{name} asks for {field!r}, the messages are {list(messages)}")
-    return {out: at_targets(name, messages[field], g.edges()[1], g.num_nodes())}
+    name, fields, out = function
+    if "_" in name or fields[0] not in messages:
+        raise DGLError(f"{function} cannot reduce the messages {list(messages)}")
+    return {out: at_targets(name, messages[fields[0]], g.edges()[1], g.num_nodes())}
 
 
 class Graph(_Part):
@@ -209,16 +210,11 @@ class Graph(_Part):
     def __init__(self, src: Tensor, dst: Tensor, num_nodes: int) -> None:
         self._src, self._dst = src, dst
         self.ndata, self.edata = Frame(num_nodes, "nodes"), Frame(len(src), "edges")
-        self.in_degrees = partial(torch.bincount, dst, minlength=num_nodes)
-        self.out_degrees = partial(torch.bincount, src, minlength=num_nodes)
+        self.num_nodes, self.num_edges = partial(int, num_nodes), partial(int, len(src))
+        self.in_degrees = partial(torch.bincount, dst, None, num_nodes)
+        self.out_degrees = partial(torch.bincount, src, None, num_nodes)
 
     srcdata = dstdata = property(lambda self: self.ndata)
-
-    def num_nodes(self) -> int:
-        return self.ndata.rows
-
-    def num_edges(self) -> int:
-        return self.edata.rows
 
     def edges(self, form: str = "uv", order: str = "eid") -> tuple[Tensor, ...]:
         """Sources and targets, `[E]` each; with form="all" also the edges' numbers."""
@@ -230,12 +226,11 @@ class Graph(_Part):
     @contextmanager
     def local_scope(self) -> Iterator[None]:
         """Take away, at its end, what was stored on the graph within."""
-        kept = self.ndata, self.edata
-        self.ndata, self.edata = (Frame(f.rows, f.kind, f) for f in kept)
+        kept = dict(self.ndata), dict(self.edata)
         try:
             yield
         finally:
-            self.ndata, self.edata = kept
+            self.ndata.data, self.edata.data = kept
 
     def apply_edges(self, func: Any) -> None:
         """Store on the edges what an edge function makes."""
@@ -252,11 +247,16 @@ class Graph(_Part):
 
 def graph(data: tuple, *, num_nodes: int | None = None) -> Graph:
     """A graph from sources and targets, integers `[E]` each; see `GraphData.dgl`."""
-    src, dst = (torch.as_tensor(e, dtype=None if len(e) else torch.long) for e in data)
-    least = int(torch.cat([src, dst]).max()) + 1 if len(src) else 0
-    if num_nodes is not None and num_nodes < least:
-        raise DGLError(f"num_nodes is {num_nodes}, but an edge ends at {least - 1}")
-    return Graph(src, dst, least if num_nodes is None else num_nodes)
+    src, dst = (e if isinstance(e, Tensor) else torch.tensor(e) for e in data)
+    src, dst = (e if len(e) else e.long() for e in (src, dst))
+    ids = torch.cat([src, dst])
+    if src.shape != dst.shape or ids.dtype not in (torch.int32, torch.int64):
+        raise DGLError(f"ends must be as many integers each, got {src} and {dst}")
+    largest = int(ids.max()) if len(ids) else -1
+    nodes = largest + 1 if num_nodes is None else num_nodes
+    if largest >= nodes or (ids < 0).any():
+        raise DGLError(f"an edge ends at {largest} or below 0, of {nodes} nodes")
+    return Graph(src, dst, nodes)
 
 
 def reverse(g: Graph) -> Graph:
@@ -268,10 +268,11 @@ def reverse(g: Graph) -> Graph:
 
 def edge_softmax(graph: Graph, logits: Tensor) -> Tensor:
     """Softmax of scores `[E, …]` over the edges that arrive at one target."""
-    ends = graph.edges()[1], graph.num_nodes()
-    largest = at_targets("max", logits.detach(), *ends)
-    weights = torch.exp(logits - largest.index_select(0, ends[0]))
-    return weights / at_targets("sum", weights, *ends).index_select(0, ends[0])
+    dst, n = graph.edges()[1], graph.num_nodes()
+    Frame(len(dst), "edges")["logits"] = logits  # looks whether they fit
+    largest = at_targets("max", logits.detach(), dst, n)
+    weights = torch.exp(logits - largest.index_select(0, dst))
+    return weights / at_targets("sum", weights, dst, n).index_select(0, dst)
 
 
 def _on_pairs(name: str, lhs_field: str, rhs_field: str, out: str) -> BuiltIn:

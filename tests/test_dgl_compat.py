@@ -66,6 +66,33 @@ def test_a_dgl_that_fails_on_import_is_passed_over_and_told_of(tmp_path):
     assert f"UserWarning: {why}" in done.stderr
 
 
+def test_what_is_not_dgl_is_passed_over(tmp_path):
+    """A module of the reader's own, and a folder that git has cloned."""
+    done = run(USE, stand_in(tmp_path, None, "mine = True"))
+    assert done.stdout.startswith(f"{INSTEAD}the installed DGL cannot be imported")
+    (tmp_path / "dgl" / "__init__.py").unlink()
+    hidden = "sys.path[2:] = [p for p in sys.path[2:] if 'site-packages' not in p]\n"
+    hidden += f"sys.path.append({str(tmp_path)!r})\n"
+    find = "import importlib.util as u\nassert u.find_spec('dgl').origin is None\n"
+    told = "from gat_course import dgl_compat\nprint(dgl_compat.which_dgl())"
+    torch_here = f"import torch, lazy_loader\n{hidden}{find}{told}"
+    done = run(torch_here, tmp_path)
+    assert done.stdout.endswith("DGL is not installed\n"), done.stderr
+
+
+def test_a_dgl_that_was_imported_before_is_guarded_too(dgl):
+    done = run(
+        "from gat_course import dgl_compat\n"
+        "dgl_compat.graphbolt_can_load(dgl_compat.Path('.'))\n"
+        "sys.modules['dgl.graphbolt'] = type(sys)('dgl.graphbolt')\n"
+        "import dgl\n"
+        "assert dgl_compat.import_dgl() is dgl\n"
+        "from dgl.backend.pytorch import sparse\n"
+        "print(sparse.EdgeSoftmax.backward.__name__)"
+    )
+    assert done.stdout == "guarded\n", done.stderr
+
+
 def test_the_choice_holds_for_the_whole_process(tmp_path):
     """Graphs of both kinds in one process could not be mixed."""
     folder = stand_in(tmp_path, "2.1.0", "LOADED = True")
