@@ -321,7 +321,8 @@ def test_what_is_printed_is_kept(tmp_path):
 
 
 def rows(text: str) -> list[list[str]]:
-    """The lines of the first table of a page, without its head."""
+    """The lines of the table of all cells in a page, without its head."""
+    text = text.partition(status.DETAILS)[2]
     lines = re.search(r"(?m)^\|---.*\n((?:\|.*\n)+)", text)[1].splitlines()
     return [[column.strip() for column in line.strip("|").split("|")] for line in lines]
 
@@ -356,6 +357,21 @@ def test_the_page_tells_what_came_of_a_cell():
     assert row({})[5:] == [status.NOT_RUN, "–"]
 
 
+def test_the_page_begins_with_a_word_for_each_cell():
+    results = {
+        NEWEST.name: result(),
+        OLDEST_DGL.name: result(FAILED),
+        "3.13-newest-dgl": result(CANNOT, reason="no DGL"),
+    }
+    lines = status.overview(results).splitlines()
+    assert lines[0] == "| Python | oldest | oldest, DGL | newest | newest, DGL |"
+    no = status.NOT_RUN
+    assert lines[2] == f"| 3.10 | {no} | failed | {no} | {no} |"
+    assert lines[5] == f"| 3.13 | {no} | {no} | passed | cannot run |"
+    assert len(lines) == 9 and lines[-1] == "What cannot run: no DGL."
+    assert status.page(results).index(lines[0]) < status.page(results).index("##")
+
+
 def test_the_page_lists_the_versions_at_each_end():
     page = status.page(
         {
@@ -377,7 +393,10 @@ def test_the_stored_page_has_the_form():
     assert [(row[0][:4], row[1]) for row in found] == [(c.python, c.end) for c in CELLS]
     assert all(len(row) == 7 and all(row) for row in found)
     titles = re.findall(r"(?m)^## (.*)", stored)
-    assert titles == [f"The {end} libraries" for end in cells.ENDS]
+    assert titles == [
+        status.DETAILS.removeprefix("## "),
+        *(f"The {end} libraries" for end in cells.ENDS),
+    ]
 
 
 def test_the_page_is_made_of_the_results_alone(tmp_path, monkeypatch, capsys):

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from tools.address import address
 from tools.book import ROOT
-from tools.cells import CANNOT, CELLS, ENDS, PASSED, PYTHONS, libraries
+from tools.cells import CANNOT, CELLS, ENDS, PASSED, PYTHONS, Cell, libraries
 
 PAGE = ROOT / "book" / "status.md"
 NOT_RUN = "not run yet"
+DETAILS = "## Each installation"
 Results = Mapping[str, dict]
 
 
@@ -22,8 +23,8 @@ def head() -> str:
         "the lowest versions that `pyproject.toml` allows and that are built for that "
         "Python. The notebooks run on made-up graphs here, and shortened; the outputs "
         "in this book were made on the real data.",
-        "Each line is an installation of its own, and tells of the day that it gives. "
-        f"`make matrix` makes this page; [CONTRIBUTING.md]({guide}) says how.",
+        "Without DGL, `gat_course.mailbox` takes its place (chapter 3). `make matrix` "
+        f"makes this page; [CONTRIBUTING.md]({guide}) says how.",
     )
     return "\n\n".join(paragraphs) + "\n"
 
@@ -38,6 +39,21 @@ def outcome(result: dict) -> str:
         details = [result.get("reason"), *result.get("failed", [])[:1]]
         told = ["**failed**", *told, *map(_code, filter(None, details))]
     return ", ".join(told)
+
+
+def overview(results: Results) -> str:
+    """A line for each Python, a word for each cell, and why those that cannot run."""
+    ways = [(end, dgl) for end in ENDS for dgl in (False, True)]
+    heads = [f"{end}, DGL" if dgl else end for end, dgl in ways]
+    lines = ["| Python | " + " | ".join(heads) + " |", "|---" * 5 + "|"]
+    for python in PYTHONS:
+        found = (results.get(Cell(python, *way).name) for way in ways)
+        words = [result["outcome"] if result else NOT_RUN for result in found]
+        lines.append(f"| {python} | " + " | ".join(words) + " |")
+    found = (results.get(cell.name, {}) for cell in CELLS)
+    reasons = {r["reason"] for r in found if r.get("outcome") == CANNOT}
+    told = f"\nWhat cannot run: {'; '.join(sorted(reasons))}.\n" if reasons else ""
+    return "\n".join(lines) + f"\n{told}"
 
 
 def table(results: Results) -> str:
@@ -84,7 +100,8 @@ def versions_table(results: Results, end: str) -> str:
 
 def page(results: Results) -> str:
     """The whole page."""
-    parts = [head(), table(results)]
+    told = "Each line is an installation of its own, on the day that it gives.\n"
+    parts = [head(), overview(results), f"{DETAILS}\n", told, table(results)]
     for end in ENDS:
         title = f"## The {end} libraries\n"
         parts += [title, versions_table(results, end)]
