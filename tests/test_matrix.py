@@ -144,15 +144,19 @@ def test_a_change_makes_it_run_again(tmp_path, fixed, monkeypatch):
     assert matrix.read(tmp_path)[NEWEST.name]["inputs"] == "4567"
 
 
-def test_what_cannot_be_run_is_no_failure_and_hides_no_result(tmp_path, fixed):
+def test_what_cannot_be_run_is_no_failure_and_hides_no_result(
+    tmp_path, fixed, monkeypatch
+):
     runner = Runner({NEWEST.name: CANNOT})
     assert matrix.run([NEWEST], tmp_path, runner)
     assert matrix.read(tmp_path)[NEWEST.name]["reason"] == "because"
     runner.outcomes[NEWEST.name] = FAILED  # on a machine that has this Python
     matrix.run([NEWEST], tmp_path, runner)
     runner.outcomes[NEWEST.name] = CANNOT
-    matrix.run([NEWEST], tmp_path, runner)
-    assert matrix.read(tmp_path)[NEWEST.name]["outcome"] == FAILED
+    for files in (NOW, "4567"):  # as they were, and changed
+        monkeypatch.setattr(matrix, "inputs", lambda files=files: files)
+        matrix.run([NEWEST], tmp_path, runner)
+        assert matrix.read(tmp_path)[NEWEST.name]["outcome"] == FAILED
 
 
 SLOW = """

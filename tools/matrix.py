@@ -46,15 +46,15 @@ def run(
         with alone(path):
             sweep(path)
             old = read(folder).get(cell.name, {})
-            current = old.get("inputs") == now
-            if current and old["outcome"] == PASSED:
+            if old.get("inputs") == now and old["outcome"] == PASSED:
                 print(f"{cell.name}: has passed before", flush=True)
                 continue
             print(f"{cell.name}: runs ...", end=" ", flush=True)
             result = attempt(cell, folder) | {"inputs": now}
             print(status.outcome(result), flush=True)
             good &= result["outcome"] != FAILED
-            if not (current and result["outcome"] == CANNOT):
+            ran = old.get("outcome") in (PASSED, FAILED)
+            if not (ran and result["outcome"] == CANNOT):
                 write_json(path, result)
     return good
 
