@@ -215,8 +215,12 @@ class Merged(nn.Module):
 def _pyg():
     with warnings.catch_warnings():  # PyG still scripts some of its classes
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        import torch_geometric.nn
-    return torch_geometric.nn
+        try:
+            import torch_geometric.nn as found
+        except ImportError as error:
+            told = "to_pyg and from_pyg need PyG: pip install torch_geometric"
+            raise ImportError(f"{told} ({error})") from error
+    return found
 
 
 def _dgl():
