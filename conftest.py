@@ -6,14 +6,12 @@ metadata holds for tests, and to compare nothing that only tells of the machine.
 """
 
 import os
-import re
 
 import pytest
-from nbformat import NotebookNode
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell
 
-from tools.book import ROOT, notebooks
+from tools.book import ROOT, notebooks, uses_dgl
 
 # Run at the end of a notebook's setup cell, without a name that its cells could use:
 # no notebook may need its own folder, nor DGL where no cell of it asks for DGL. With
@@ -61,13 +59,6 @@ def pytest_ignore_collect(collection_path, config):
     if collection_path.suffix == ".ipynb" and collection_path not in notebooks():
         return True
     return None
-
-
-def uses_dgl(nb: NotebookNode) -> bool:
-    """Whether a notebook's code asks for DGL, by `import_dgl`, its layers or graphs."""
-    asks = r"(?m)import_dgl|\b(UDF|DGL)GATLayer|\.dgl\(|^\s*(import|from) dgl\b"
-    code = (cell.source for cell in nb.cells if cell.cell_type == "code")
-    return any(re.search(asks, source) for source in code)
 
 
 def pytest_itemcollected(item):

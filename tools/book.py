@@ -1,6 +1,7 @@
 """The notebooks of the book: which there are, and how a file is read and written."""
 
 import os
+import re
 from pathlib import Path
 
 import nbformat
@@ -30,6 +31,13 @@ def page_of(path: Path) -> str:
 
 def read(path: Path) -> NotebookNode:
     return nbformat.read(path, as_version=4)
+
+
+def uses_dgl(nb: NotebookNode) -> bool:
+    """Whether a notebook's code asks for DGL, by `import_dgl`, its layers or graphs."""
+    asks = r"(?m)import_dgl|\b(UDF|DGL)GATLayer|\.dgl\(|^\s*(import|from) dgl\b"
+    code = (cell.source for cell in nb.cells if cell.cell_type == "code")
+    return any(re.search(asks, source) for source in code)
 
 
 def write(nb: NotebookNode, path: Path) -> None:

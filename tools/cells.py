@@ -1,7 +1,7 @@
 """The cells of `make matrix`: which there are, and how one is installed and run.
 
 A cell is a Python, one end of the libraries' versions, and DGL or not. It gets an
-environment of its own, made by uv, in which pytest runs the package's tests and all
+environment of its own, made by uv, in which pytest runs the package's tests and the
 notebooks: without the real data, from an empty home, with no way to the network.
 """
 
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from tools.book import ROOT, notebooks
+from tools.book import ROOT, notebooks, read, uses_dgl
 
 try:
     import tomllib
@@ -129,7 +129,7 @@ def attempt(cell: Cell, folder: Path, call: Call | None = None) -> dict:
         result |= install(cell, home, call)
         result["seconds"]["installation"] = round(time.monotonic() - started)
         started = time.monotonic()
-        result |= test(home, call)
+        result |= test(cell, home, call)
         result["seconds"]["tests"] = round(time.monotonic() - started)
     except CannotRun as reason:
         result |= {"outcome": CANNOT, "reason": str(reason)}
@@ -216,13 +216,27 @@ def environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k not in own + made}
 
 
-def test(home: Path, call: Call) -> dict:
+def telling(cell: Cell) -> list[str]:
+    """What pytest runs in a cell, as its arguments.
+
+    All tests and notebooks. With DGL only those that speak of it: what is without it in
+    the cell beside runs the same here, since conftest.py hides DGL from the others.
+    """
+    if not cell.dgl:
+        return [f"--ignore=tests/{name}" for name in LEFT_OUT]
+    tests = sorted((ROOT / "tests").glob("test_*.py"))
+    chosen = [path for path in tests if "dgl" in path.read_text("utf-8").lower()]
+    chosen = [path for path in chosen if path.name not in LEFT_OUT]
+    chosen = [*(path for path in notebooks() if uses_dgl(read(path))), *chosen]
+    return [path.relative_to(ROOT).as_posix() for path in chosen]
+
+
+def test(cell: Cell, home: Path, call: Call) -> dict:
     """Run the tests and the notebooks in an environment; count what came of them."""
     report = home / "report.xml"
     report.unlink(missing_ok=True)
-    apart = [f"--ignore=tests/{name}" for name in LEFT_OUT]
     command = [home / "bin" / "python", "-m", "pytest", "-n", "2", "-p"]
-    command += ["no:cacheprovider", f"--junitxml={report}", *apart]
+    command += ["no:cacheprovider", f"--junitxml={report}", *telling(cell)]
     with tempfile.TemporaryDirectory() as empty:
         cut_off = {"HOME": empty, "XDG_CACHE_HOME": f"{empty}/.cache"}
         for name in ("http_proxy", "https_proxy", "all_proxy"):

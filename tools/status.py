@@ -23,8 +23,10 @@ def head() -> str:
         "the lowest versions that `pyproject.toml` allows and that are built for that "
         "Python. The notebooks run on made-up graphs here, and shortened; the outputs "
         "in this book were made on the real data.",
-        "Without DGL, `gat_course.mailbox` takes its place (chapter 3). `make matrix` "
-        f"makes this page; [CONTRIBUTING.md]({guide}) says how.",
+        "Without DGL, `gat_course.mailbox` takes its place (chapter 3). With it, those "
+        "tests and notebooks run that speak of it; from the others it is hidden in "
+        "any case.",
+        f"`make matrix` makes this page; [CONTRIBUTING.md]({guide}) says how.",
     )
     return "\n\n".join(paragraphs) + "\n"
 
