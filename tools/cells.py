@@ -34,7 +34,7 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 ENDS = {"oldest": "lowest-direct", "newest": "highest"}  # what uv calls them
 FOLDER = ROOT / "_build" / "matrix"
 # These test what no library's version changes: the repository's own files, its book,
-# its commands. `make test` runs them.
+# its commands. `make test` runs them, in the workflow on each Python.
 LEFT_OUT = (
     "test_book.py",  # builds the book, with tools that a cell does not have
     "test_colab.py",  # needs the network, and runs every notebook once more
@@ -43,6 +43,7 @@ LEFT_OUT = (
     "test_matrix.py",  # the matrix itself
     "test_notebooks.py",  # the form of the notebooks; a cell runs them instead
     "test_project.py",  # make, requirements, addresses
+    "test_reproduce.py",  # stops and kills long commands, which takes longest
 )
 # Run in a cell's Python: the versions of the libraries that are named.
 VERSIONS = """
