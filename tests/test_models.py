@@ -306,7 +306,9 @@ def test_where_graphbolt_loads_nothing_is_replaced(tmp_path):
     version = torch.__version__.split("+")[0]
     bolt = tmp_path / "dgl" / "graphbolt"
     bolt.mkdir(parents=True)
-    (tmp_path / "dgl" / "__init__.py").write_text("from dgl import graphbolt\n")
+    (tmp_path / "dgl" / "__init__.py").write_text(
+        "from dgl import graphbolt\n__version__ = '2.9'\n"
+    )
     (bolt / "__init__.py").write_text("REAL = True\n")
     (bolt / f"libgraphbolt_pytorch_{version}.so").touch()
     pipes = tmp_path / "torchdata" / "datapipes"
