@@ -407,7 +407,7 @@ def test_the_stored_page_has_the_form():
 
 def test_the_page_is_made_of_the_results_alone(tmp_path, monkeypatch, capsys):
     (tmp_path / "3.13-newest.json").write_text(json.dumps(result(inputs=NOW)))
-    monkeypatch.setattr(matrix, "FOLDER", tmp_path)
+    monkeypatch.setattr(matrix, "RESULTS", tmp_path)
     monkeypatch.setattr(matrix, "inputs", lambda: NOW)
     monkeypatch.setattr(status, "PAGE", tmp_path / "status.md")
     monkeypatch.setattr(sys, "argv", ["matrix", "page"])

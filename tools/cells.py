@@ -32,7 +32,8 @@ except ModuleNotFoundError:  # Python 3.10, where pytest brings its forerunner
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 ENDS = {"oldest": "lowest-direct", "newest": "highest"}  # what uv calls them
-FOLDER = ROOT / "_build" / "matrix"
+FOLDER = ROOT / "_build" / "matrix"  # environments, and what pytest printed
+RESULTS = ROOT / "tools" / "runs"  # what came of each cell: the page is made of these
 # These test what no library's version changes: the repository's own files, its book,
 # its commands. `make test` runs them, in the workflow on each Python.
 LEFT_OUT = (
@@ -94,7 +95,8 @@ def inputs(root: Path = ROOT) -> str:
     total = hashlib.sha256()
     for path in sorted(set(files) - apart):
         name = path.relative_to(root)
-        if not any(part.startswith((".", "__pycache__")) for part in name.parts):
+        hidden = any(part.startswith((".", "__pycache__")) for part in name.parts)
+        if not hidden and path.parent != root / "tools" / "runs":
             total.update(name.as_posix().encode())
             total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()[:16]

@@ -4,9 +4,9 @@
     python -m tools.matrix page             write the page from the results there are
     python -m tools.matrix cells            list the cells
 
-Without CELL: all. A cell leaves its result in `_build/matrix/CELL.json`, and what was
-printed in `CELL.log`. It is not run again until a file changes on which it depends, or
-until it has passed. So a run that was stopped goes on where it stopped.
+Without CELL: all. A cell leaves its result in `tools/runs/CELL.json`, and what was
+printed in `_build/matrix/CELL.log`. It is not run again until a file changes on which
+it depends, or until it has passed. So a run that was stopped goes on where it stopped.
 """
 
 import argparse
@@ -17,7 +17,17 @@ from pathlib import Path
 
 from gat_course.files import alone, sweep, write_json
 from tools import status
-from tools.cells import CANNOT, CELLS, FAILED, FOLDER, PASSED, Cell, attempt, inputs
+from tools.cells import (
+    CANNOT,
+    CELLS,
+    FAILED,
+    FOLDER,
+    PASSED,
+    RESULTS,
+    Cell,
+    attempt,
+    inputs,
+)
 
 
 def read(folder: Path) -> dict[str, dict]:
@@ -32,7 +42,7 @@ def read(folder: Path) -> dict[str, dict]:
 
 def run(
     cells: Sequence[Cell],
-    folder: Path = FOLDER,
+    folder: Path = RESULTS,
     attempt: Callable[[Cell, Path], dict] = attempt,
 ) -> bool:
     """Run the cells that have not passed as things are; True if none failed.
@@ -41,6 +51,7 @@ def run(
     machine has stored in the same folder is kept.
     """
     now, good = inputs(), True
+    folder.mkdir(parents=True, exist_ok=True)
     for cell in cells:
         path = folder / f"{cell.name}.json"
         with alone(path):
@@ -50,7 +61,7 @@ def run(
                 print(f"{cell.name}: has passed before", flush=True)
                 continue
             print(f"{cell.name}: runs ...", end=" ", flush=True)
-            result = attempt(cell, folder) | {"inputs": now}
+            result = attempt(cell, FOLDER) | {"inputs": now}
             print(status.outcome(result), flush=True)
             good &= result["outcome"] != FAILED
             ran = old.get("outcome") in (PASSED, FAILED)
@@ -86,7 +97,7 @@ def main() -> int:
         print("\n".join(cell.name for cell in chosen))
         return 0
     good = options.command == "page" or run(chosen)
-    results = read(FOLDER)
+    results = read(RESULTS)
     status.write(results)
     print(status.table(results))
     return 0 if good else 1
