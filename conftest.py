@@ -20,6 +20,9 @@ ELSEWHERE = """
 _elsewhere = __import__("tempfile").TemporaryDirectory()
 __import__("os").chdir(_elsewhere.name)"""
 WITHOUT_DGL = '__import__("sys").modules["dgl"] = None'
+# Beside other notebooks one trains in its own process. Those that run as on Colab, in a
+# kernel of that name, start the processes that they ask for.
+ONE_CORE = '__import__("os").cpu_count = lambda: 1'
 
 
 def pytest_configure(config):
@@ -68,6 +71,9 @@ def pytest_itemcollected(item):
             hidden = os.environ.get("GAT_COURSE_WITHOUT_DGL") == "1"
             if hidden or not uses_dgl(item.parent.nb):
                 item.cell.source += f"\n{WITHOUT_DGL}"
+            beside = "PYTEST_XDIST_WORKER" in os.environ
+            if beside and not item.config.option.nbval_kernel_name:
+                item.cell.source += f"\n{ONE_CORE}"
         shrink = item.cell.metadata.get("gat_course", {}).get("test")
         if shrink:
             item.cell.source += f"\n{shrink}"
