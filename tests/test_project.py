@@ -375,8 +375,8 @@ def run_ci(machine: Path) -> subprocess.CompletedProcess:
 def equip(machine: Path) -> None:
     """Add stand-ins for all that .ci/run needs; make tells what it is asked for."""
     script(machine / "make", 'echo "$1 $GAT_COURSE_DATA"', "exit 7")
-    script(machine / "chromium")
-    script(machine / "python3")
+    for name in ("git", "chromium", "python3"):
+        script(machine / name)
 
 
 def test_ci_runs_make_test_on_the_data_beside_it(machine):
@@ -393,9 +393,10 @@ def test_ci_runs_make_test_on_the_data_beside_it(machine):
     ("missing", "packages"),
     [
         (["make"], "make"),
+        (["git"], "git"),
         (["chromium"], "chromium"),
         (["python3"], "python3-venv"),
-        (["make", "chromium", "python3"], "make python3-venv chromium"),
+        (["make", "git", "chromium", "python3"], "make git python3-venv chromium"),
     ],
 )
 def test_ci_installs_what_a_bare_debian_lacks(machine, missing, packages):
