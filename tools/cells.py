@@ -222,8 +222,9 @@ def environment() -> dict[str, str]:
 def telling(cell: Cell) -> list[str]:
     """What pytest runs in a cell, as its arguments.
 
-    All tests and notebooks. With DGL only those that speak of it: what is without it in
-    the cell beside runs the same here, since conftest.py hides DGL from the others.
+    All tests and notebooks. With DGL only those that speak of it: the others run as in
+    the cell beside, since conftest.py hides DGL from the other notebooks and the other
+    tests never ask for it.
     """
     if not cell.dgl:
         return [f"--ignore=tests/{name}" for name in LEFT_OUT]

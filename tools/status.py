@@ -24,8 +24,8 @@ def head() -> str:
         "Python. The notebooks run on made-up graphs here, and shortened; the outputs "
         "in this book were made on the real data.",
         "Without DGL, `gat_course.mailbox` takes its place (chapter 3). With it, those "
-        "tests and notebooks run that speak of it; from the others it is hidden in "
-        "any case.",
+        "tests and notebooks run that speak of it: the other tests never ask for it, "
+        "and from the other notebooks it is hidden.",
         f"`make matrix` makes this page; [CONTRIBUTING.md]({guide}) says how.",
     )
     return "\n\n".join(paragraphs) + "\n"
