@@ -1,6 +1,7 @@
 """What several test files share."""
 
 import browser
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from playwright.sync_api import sync_playwright
@@ -8,13 +9,15 @@ from playwright.sync_api import sync_playwright
 from gat_course import dgl_compat
 
 # No test may depend on those before it: PyTorch warns each time, not once a process,
-# and each test draws the same random numbers.
+# each test draws the same random numbers, and none leaves a figure open.
 torch.set_warn_always(True)
 
 
 @pytest.fixture(autouse=True)
-def same_numbers():
+def same_start():
     torch.manual_seed(0)
+    yield
+    plt.close("all")
 
 
 @pytest.fixture(scope="session")

@@ -31,12 +31,6 @@ TWICE = GraphData.from_edges(
 MESSAGES = torch.arange(30).reshape(15, 2) / 8 - 1
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
-
-
 # --- the score --------------------------------------------------------------------
 
 # Chapter 1's numbers: W = [[1, 1], [0, 1]], a = [1, 0, 1, -1].

@@ -11,7 +11,6 @@ from pathlib import Path
 import matplotlib
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 import gat_course
 from tools.book import notebooks, read
@@ -60,7 +59,6 @@ def test_the_example_runs(name, example, request, tmp_path, monkeypatch):
     told = []
     runner = doctest.DocTestRunner(optionflags=FLAGS, verbose=False)
     runner.run(example, out=told.append)
-    plt.close("all")
     assert runner.summarize(verbose=False).failed == 0, "".join(told)
 
 
