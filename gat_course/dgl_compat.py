@@ -81,6 +81,8 @@ def _find() -> tuple[ModuleType, str]:
         with warnings.catch_warnings():
             # A notebook without ipywidgets: DGL's progress bars are not used here.
             warnings.filterwarnings("ignore", message="IProgress not found")
+            # Python 3.12 warns of backslashes in its source when it first compiles it.
+            warnings.simplefilter("ignore", SyntaxWarning)
             dgl = importlib.import_module("dgl")
             _guard_second_derivatives()
             return dgl, dgl.__version__  # another module of that name has none

@@ -301,6 +301,19 @@ def test_import_dgl_is_silent_and_idempotent(dgl):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_what_python_says_of_dgls_own_source_is_not_the_readers_business(tmp_path):
+    (tmp_path / "dgl").mkdir()
+    source = "assert 2 is 2\n__version__ = '2.9'\n"
+    (tmp_path / "dgl" / "__init__.py").write_text(source)
+    there = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+    there += "sys.dont_write_bytecode = True\n"  # so that it is compiled each time
+    done = run(f"{there}import dgl")
+    assert "SyntaxWarning" in done.stderr
+    ours = "from gat_course import dgl_compat\ndgl_compat.import_dgl().__version__"
+    done = run(f"{there}{ours}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_where_graphbolt_loads_nothing_is_replaced(tmp_path):
     # A stand-in package whose GraphBolt fits this PyTorch must be imported as it is.
     version = torch.__version__.split("+")[0]
