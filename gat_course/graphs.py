@@ -26,10 +26,11 @@ def batch_graphs(graphs: Sequence[GraphData]) -> GraphData:
 
     Args:
         graphs: at least one, on one device, all with `x` and `y` of the same width or
-            all without, all with weights of edges or all without.
+            all without, all with weights of edges or all without; so for each mask.
 
     Returns:
-        A graph of all their nodes and edges, in their order, without masks.
+        A graph of all their nodes and edges, in their order, with the masks that they
+        have.
 
     Raises:
         ValueError: there is no graph, or they do not fit together; the message says
@@ -62,6 +63,7 @@ def batch_graphs(graphs: Sequence[GraphData]) -> GraphData:
         x=_joined("x", graphs),
         y=_joined("y", graphs),
         edge_weight=_joined("edge_weight", graphs),
+        **{mask: _joined(mask, graphs) for mask in intake.MASKS},
         name=" + ".join(names) if len(names) < 4 else f"{len(names)} graphs",
     )
 
@@ -109,6 +111,7 @@ _SHARED: dict[str, Callable[[GraphData], object]] = {
     "number of features": lambda graph: graph.num_features,
     "number of labels": lambda graph: graph.num_classes,
     "edge_weight": lambda g: "missing" if g.edge_weight is None else "there",
+    "masks": lambda g: [m for m in intake.MASKS if getattr(g, m) is not None],
 }
 
 
@@ -123,9 +126,14 @@ class Tissues:
         name: printed in every plot title and table.
         senders: for made-up graphs, which nodes the labels depend on, bool `[N]` for
             each graph in the order train, val, test. None where nobody knows.
+        genes: for PPI, which gene each node is, integers `[N]` for each graph in the
+            same order. None where nobody knows.
 
     Every graph has features `x` `[N, F]` and labels `y` `[N, L]`, 0.0 or 1.0, of the
-    same F and L.
+    same F and L. Where the graphs have masks, as `gene_disjoint` gives them, training
+    keeps to the `train_mask` of the training graphs, the model is chosen on the
+    `val_mask` of the validation graphs and measured on the `test_mask` of the test
+    graphs.
 
     Raises:
         ValueError: a part has no graph, or a graph lacks features or labels, or has
@@ -141,6 +149,7 @@ class Tissues:
     test: tuple[GraphData, ...]
     name: str
     senders: tuple[Tensor, ...] | None = None
+    genes: tuple[Tensor, ...] | None = None
 
     def __post_init__(self) -> None:
         for part in ("train", "val", "test"):
@@ -158,17 +167,17 @@ class Tissues:
                         f"{what} is {of(graph)} in graph {number} and {of(first)} in "
                         "graph 0; make it the same in all graphs"
                     )
-        if self.senders is not None:
-            senders = (intake.tensor("senders", s, self.device) for s in self.senders)
-            object.__setattr__(self, "senders", tuple(senders))
-            found = [(s.dtype, s.shape, s.device) for s in self.senders]
-            expected = [
-                (torch.bool, (graph.num_nodes,), graph.device) for graph in self.graphs
-            ]
-            if found != expected:
-                raise ValueError(
-                    "senders must hold one bool [N] for each graph, on its device"
-                )
+        for name, dtype in (("senders", torch.bool), ("genes", torch.int64)):
+            given = getattr(self, name)
+            if given is not None:
+                kept = tuple(intake.tensor(name, v, self.device) for v in given)
+                object.__setattr__(self, name, kept)
+                found = [(v.dtype, v.shape, v.device) for v in kept]
+                if found != [(dtype, (g.num_nodes,), g.device) for g in self.graphs]:
+                    kind = str(dtype).removeprefix("torch.")
+                    raise ValueError(
+                        f"{name} must hold one {kind} [N] for each graph, on its device"
+                    )
 
     @property
     def graphs(self) -> tuple[GraphData, ...]:
@@ -190,19 +199,22 @@ class Tissues:
         """Where the tensors live."""
         return self.train[0].device
 
-    def _each(self, change: Callable[[GraphData], GraphData]) -> Tissues:
+    def _each(self, change: Callable[[GraphData], GraphData], **others) -> Tissues:
         parts = {
             part: tuple(change(graph) for graph in getattr(self, part))
             for part in ("train", "val", "test")
         }
-        return replace(self, **parts)
+        return replace(self, **parts, **others)
 
     def to(self, device: str | torch.device) -> Tissues:
         """The same graphs with every tensor on `device`."""
-        moved = self._each(lambda graph: graph.to(device))
-        if self.senders is None:
-            return moved
-        return replace(moved, senders=tuple(s.to(device) for s in self.senders))
+        known = {"senders": self.senders, "genes": self.genes}
+        moved = {
+            name: tuple(value.to(device) for value in values)
+            for name, values in known.items()
+            if values is not None
+        }
+        return self._each(lambda graph: graph.to(device), **moved)
 
     def with_self_loops(self) -> Tissues:
         """The same with an edge from each node to itself in every graph."""

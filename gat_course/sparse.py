@@ -102,7 +102,7 @@ def with_values(x: Tensor, values: Tensor) -> Tensor:
     tensor([[3., 0.],
             [0., 4.]])
     """
-    other = _unchecked(x.crow_indices(), x.col_indices(), values, x.shape)
+    other = trusted_csr(x.crow_indices(), x.col_indices(), values, x.shape)
     other._entries = values
     other._transpose = _transpose(x)  # the same places, so the same structure
     return other
@@ -154,7 +154,7 @@ class _CSRMatmul(torch.autograd.Function):
             values_t = values.index_select(0, order)
             shape = ctx.x.shape[1], ctx.x.shape[0]
             if torch.is_grad_enabled():  # this gradient is to be differentiated again
-                x_t = _unchecked(crow_t, row_t, values_t.detach(), shape)
+                x_t = trusted_csr(crow_t, row_t, values_t.detach(), shape)
                 grad_weight = _CSRMatmul.apply(values_t, grad, x_t)
             else:
                 grad_weight = _product(crow_t, row_t, values_t, grad, shape)
@@ -168,13 +168,21 @@ def _product(
     """CSR times dense, in the dtype of `values`; half precision adds up in float32."""
     exact = torch.promote_types(values.dtype, torch.float32)
     with torch.autocast(values.device.type, enabled=False):
-        x = _unchecked(crow, col, values.to(exact), shape)
+        x = trusted_csr(crow, col, values.to(exact), shape)
         return (x @ dense.to(exact)).to(values.dtype)
 
 
-def _unchecked(
+def trusted_csr(
     crow: Tensor, col: Tensor, values: Tensor, shape: tuple[int, int]
 ) -> Tensor:
+    """`csr` for parts that are known to fit: nothing is checked, columns may repeat.
+
+    >>> starts, columns = torch.tensor([0, 2, 2]), torch.tensor([1, 1])
+    >>> x = sparse.trusted_csr(starts, columns, torch.ones(2), (2, 2))
+    >>> sparse.matmul(x, torch.eye(2))
+    tensor([[0., 2.],
+            [0., 0.]])
+    """
     return torch.sparse_csr_tensor(
         crow, col, values, shape, device=values.device, check_invariants=False
     )

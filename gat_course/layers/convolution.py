@@ -7,6 +7,7 @@ from gat_course import formulas, sparse
 from gat_course.dropout import dropout
 from gat_course.graph import GraphData
 from gat_course.layers.inputs import check_input
+from gat_course.layers.neighbour_sums import neighbour_sums
 
 
 class GCNLayer(nn.Module):
@@ -60,12 +61,10 @@ class GCNLayer(nn.Module):
         src, dst = graph.src, graph.dst
         degree = graph.in_strengths.to(z.dtype)  # [N]
         degree = degree.masked_fill(degree == 0, 1)
-        weights = (degree[dst] * degree[src]).rsqrt().unsqueeze(1)  # [E, 1]
+        weights = (degree[dst] * degree[src]).rsqrt()  # [E]
         if graph.edge_weight is not None:
-            weights = weights * graph.edge_weight.to(z.dtype).unsqueeze(1)
-        z = z.unsqueeze(1)  # [N, 1, F']
-        out = formulas.aggregate(weights, z, src, dst, graph.num_nodes)
-        out = out.squeeze(1) + self.bias
+            weights = weights * graph.edge_weight.to(z.dtype)
+        out = neighbour_sums(graph, weights, z) + self.bias
         if self.residual:
             out = out + (x.to_dense() if sparse.is_csr(x) else x)
         return out

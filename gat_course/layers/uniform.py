@@ -1,11 +1,13 @@
 """Attention switched off, to see what it is good for (chapters 4 to 6)."""
 
+import torch
 from torch import Tensor
 
 from gat_course import formulas
 from gat_course.dropout import dropout
 from gat_course.graph import GraphData
 from gat_course.layers.gat import GATLayer
+from gat_course.layers.neighbour_sums import neighbour_sums
 
 
 class UniformGATLayer(GATLayer):
@@ -27,12 +29,24 @@ class UniformGATLayer(GATLayer):
         self.att_dst.requires_grad_(False)
         self.att_src.requires_grad_(False)
 
+    def shares(self, graph: GraphData, dtype: torch.dtype) -> Tensor:
+        """What equal scores give each edge, `[E]`, without a softmax."""
+        alpha = graph.in_strengths.to(dtype)[graph.dst].reciprocal()
+        if graph.edge_weight is None:
+            return alpha
+        return alpha * graph.edge_weight.to(dtype)
+
     def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Equation (4) with the weights that equal scores have, without a softmax."""
-        alpha = graph.in_strengths.to(z.dtype)[graph.dst].reciprocal()  # [E]
-        if graph.edge_weight is not None:
-            alpha = alpha * graph.edge_weight.to(z.dtype)
+        """Equation (4) with the weights that equal scores have."""
+        alpha = self.shares(graph, z.dtype)
         alpha = alpha.unsqueeze(1).expand(-1, self.num_heads)  # [E, K]
         dropped = dropout(alpha, self.attn_drop, self.training)
         ends = graph.src, graph.dst, graph.num_nodes
         return formulas.aggregate(dropped, z, *ends), alpha
+
+    def aggregate_heads(self, graph: GraphData, z: Tensor) -> Tensor:
+        """One sparse product for all heads, unless dropout parts them."""
+        if self.attn_drop > 0:
+            return super().aggregate_heads(graph, z)
+        shares = self.shares(graph, z.dtype)
+        return neighbour_sums(graph, shares, z.flatten(1)).view_as(z)
