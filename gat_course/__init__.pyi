@@ -7,6 +7,7 @@ from . import datasets as datasets
 from . import dgl_compat as dgl_compat
 from . import files as files
 from . import formulas as formulas
+from . import genes as genes
 from . import graphs as graphs
 from . import intervals as intervals
 from . import layers as layers
@@ -28,6 +29,7 @@ from .exchange import number_nodes as number_nodes
 from .experiments import bench as bench
 from .experiments import published as published
 from .experiments import reproduce as reproduce
+from .genes import gene_disjoint as gene_disjoint
 from .graph import GraphData as GraphData
 from .graphs import Tissues as Tissues
 from .graphs import batch_graphs as batch_graphs

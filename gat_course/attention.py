@@ -83,6 +83,37 @@ def uniform_entropy(graph: GraphData) -> Tensor:
     return graph.in_degrees.clamp(min=1).double().log().float()
 
 
+def relative_entropy(graph: GraphData, alpha: Tensor) -> Tensor:
+    r"""Entropy over that of uniform attention: 0 is all on one edge, 1 is uniform.
+
+    Low is called sharp, high flat. Nodes with fewer than two incoming edges are left
+    out: there is nothing to choose.
+
+    Args:
+        graph: the graph, without weights of edges.
+        alpha: weights `[E, K]`.
+
+    Returns:
+        `[n, K]`, a row for each node that is not left out, in their order.
+
+    Raises:
+        ValueError: the edges have weights, for which uniform attention does not have
+            the largest entropy, or a shape is wrong.
+
+    >>> graph = GraphData.from_edges([0, 1], [2, 2])
+    >>> attention.relative_entropy(graph, torch.tensor([[0.5, 1.0], [0.5, 0.0]]))
+    tensor([[1., 0.]])
+    """
+    if graph.edge_weight is not None:
+        raise ValueError(
+            "relative entropy has no fixed scale where edges have weights; compare "
+            "entropy(graph, alpha) with uniform_entropy(graph)"
+        )
+    choice = graph.in_degrees > 1
+    limit = uniform_entropy(graph)[choice].unsqueeze(1)
+    return entropy(graph, alpha)[choice] / limit.to(alpha.dtype)
+
+
 def head_distances(graph: GraphData, alpha: Tensor) -> Tensor:
     r"""Share of a node's attention that differs between two heads (chapter 4).
 

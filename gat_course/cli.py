@@ -28,9 +28,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _reproduce(args: argparse.Namespace) -> int:
-    from gat_course.experiments import reproduce
+    from gat_course.experiments import papers, reproduce
 
-    if reproduce.EXPERIMENTS[args.name].costs:
+    plan = papers.experiment(args.name)
+    asked = {
+        name: getattr(args, name) for name in ("labels", "split", "width", "epochs")
+    }
+    asked = {name: value for name, value in asked.items() if value is not None}
+    if asked and args.name != "ppi":
+        raise ValueError(f"--{', --'.join(asked)}: for ppi alone, not {args.name}")
+    if asked:
+        plan = papers.on_ppi(**asked)
+    if plan.costs:
         args.interrupted += (
             " The run that was under way goes on from its last checkpoint: at most "
             "half a minute and one epoch are lost."
@@ -39,13 +48,13 @@ def _reproduce(args: argparse.Namespace) -> int:
     if args.published:
         models = ["gat", *reproduce.AS[args.published], *models]
     results = reproduce.reproduce(
-        args.name,
+        plan,
         args.runs,
         models,
         folder=args.folder,
         workers=args.workers,
     )
-    print(reproduce.table(args.name, results, args.folder).to_string())
+    print(reproduce.table(plan, results, args.folder).to_string())
     if len(results) > 1 and "gat" in results and min(map(len, results.values())) > 1:
         print(f"\n{reproduce.gaps(results).to_string()}")
     return 0
@@ -58,6 +67,7 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from gat_course.datasets import ppi
     from gat_course.experiments import papers
 
     parser = argparse.ArgumentParser(
@@ -90,6 +100,15 @@ def _parser() -> argparse.ArgumentParser:
         choices=list(papers.AS),
         help="also gat as the paper's code has it: each of its differences, and all",
     )
+    add("--labels", choices=ppi.LABELS, help="of ppi (default: published)")
+    share = f"{papers.HIDDEN_GENES:.0%}%"
+    add(
+        "--split",
+        choices=papers.SPLITS,
+        help=f"of ppi; gene-disjoint hides {share} of the genes (default: published)",
+    )
+    add("--width", type=int, help="of ppi: features of a hidden head (default: 256)")
+    add("--epochs", type=int, help="of ppi, at most (default: 10000, with patience)")
     add("--folder", default="results", help="gets the files (default: results)")
     beside = "runs side by side (default: one on each core; 1 on a GPU)"
     add("--workers", type=int, help=beside)

@@ -167,6 +167,11 @@ class Tissues:
                         f"{what} is {of(graph)} in graph {number} and {of(first)} in "
                         "graph 0; make it the same in all graphs"
                     )
+        if 0 < sum(getattr(first, mask) is not None for mask in intake.MASKS) < 3:
+            raise ValueError(
+                "the graphs have some masks and lack others; give all of them "
+                f"{', '.join(intake.MASKS)}, or none"
+            )
         for name, dtype in (("senders", torch.bool), ("genes", torch.int64)):
             given = getattr(self, name)
             if given is not None:

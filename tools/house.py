@@ -27,7 +27,7 @@ FLOORS = (
     ("dgl_compat",),
     ("formulas", "dropout", "graph"),
     ("graphs", "attention"),
-    ("layers", "datasets", "training", "plotting"),
+    ("layers", "datasets", "training", "plotting", "genes"),
     ("models",),
     ("weights",),
     ("experiments", "checks"),

@@ -23,7 +23,7 @@ class RemoteFiles:
         label: what the data set is called.
         sums: SHA-256 of each file, by its name.
         mirrors: addresses of folders, each ending in "/" and holding all files. What
-            one of them cannot give is asked of the next.
+            one of them cannot give is asked of the next. None: no server has them.
         call: how the loader is called, up to `root` and `fallback`: 'load("cora", '.
         subfolder: where in the cache and in `GAT_COURSE_DATA` the files lie.
         stand_in: what `fallback="synthetic"` gives in their place.

@@ -42,21 +42,30 @@ def find_files(
     found = read_intact(files, folder)
     if len(found) < len(files.sums):
         tried.append(f"cache {folder}: {len(found)} of {len(files.sums)} files")
-        tried += fetch(files, folder)
-        found = read_intact(files, folder)
+        if files.mirrors:
+            tried += fetch(files, folder)
+            found = read_intact(files, folder)
+        else:
+            tried.append("the network: no server has them")
     if len(found) == len(files.sums):
         return found
 
+    origin = f", from {files.mirrors[0]}," if files.mirrors else ""
+    remedies = [
+        f"put {', '.join(files.sums)}{origin} into {Path('FOLDER', files.subfolder)} "
+        "and set the environment variable GAT_COURSE_DATA to FOLDER",
+        f'{files.call}fallback="synthetic") for {files.stand_in}',
+    ]
+    if files.mirrors:
+        again = "check the network and run this again: complete files are kept"
+        elsewhere = f"{files.call}root=FOLDER) with a folder that you can write to"
+        remedies = [again, remedies[0], elsewhere, remedies[1]]
     lines = [
         f"{files.label} cannot be had. Tried:",
         *(f"  - {place}" for place in tried),
         "What to do, one of:",
-        "  - check the network and run this again: complete files are kept;",
-        f"  - put {', '.join(files.sums)}, from {files.mirrors[0]}, into "
-        f"{Path('FOLDER', files.subfolder)} and set the environment variable "
-        "GAT_COURSE_DATA to FOLDER;",
-        f"  - {files.call}root=FOLDER) with a folder that you can write to;",
-        f'  - {files.call}fallback="synthetic") for {files.stand_in}.',
+        *(f"  - {remedy};" for remedy in remedies[:-1]),
+        f"  - {remedies[-1]}.",
     ]
     reason = "\n".join(lines)
     if fallback is None:

@@ -8,13 +8,15 @@ from functools import partial
 import torch
 from torch import nn
 
-from gat_course import datasets
+from gat_course import attention, datasets
 from gat_course.datasets import DatasetUnavailable, ppi
 from gat_course.experiments.published import VARIANTS
+from gat_course.genes import gene_disjoint, same_rows
 from gat_course.graph import GraphData
 from gat_course.graphs import Tissues
 from gat_course.layers.uniform import UniformGATLayer
 from gat_course.models import GAT, GCN, MLP, InductiveGAT, InductiveGCN
+from gat_course.training.history import Curves
 from gat_course.training.metrics import ACCURACY, MICRO_F1, Metric
 
 
@@ -23,6 +25,7 @@ class Experiment:
     """What the paper did on one data set, its section 3.3.
 
     Args:
+        name: what its files are called; MODEL.json follows.
         models: of each name, what builds the model from the widths of input and output.
         fit: options of `fit` or `fit_graphs`. All models share them, so that they
             differ in nothing else.
@@ -31,8 +34,11 @@ class Experiment:
         prepared: how, in words.
         metric: what is measured on the test nodes or graphs.
         costs: whether time and memory of a run are told as well.
+        options: of the command, where they are not the paper's.
+        look: what else is noted of a finished run; see `run_seeds`.
     """
 
+    name: str
     models: Mapping[str, Callable[[int, int], nn.Module]]
     fit: Mapping[str, float]
     runs: int
@@ -40,6 +46,8 @@ class Experiment:
     prepared: str
     metric: Metric = ACCURACY
     costs: bool = False
+    options: str = ""
+    look: Callable[[nn.Module, Tissues, Curves], dict] | None = None
 
 
 def _load_citation(name: str, root: str | os.PathLike | None) -> GraphData:
@@ -51,13 +59,44 @@ def _load_citation(name: str, root: str | os.PathLike | None) -> GraphData:
     return replace(graph, x=datasets.row_normalize(graph.x)).with_self_loops()
 
 
-def _load_ppi(root: str | os.PathLike | None) -> Tissues:
+def _load_ppi(labels: str, split: str, root: str | os.PathLike | None) -> Tissues:
     try:
-        tissues = ppi.load_ppi(root)
+        tissues = ppi.load_ppi(root, labels=labels)
     except DatasetUnavailable as error:
-        raise _unavailable("ppi", "file ppi.zip into FOLDER") from error
+        files = "file ppi.zip into FOLDER"
+        if labels == "GO-2022":
+            files = f"files {' and '.join(ppi.GO_2022)} into FOLDER/ppi"
+        raise _unavailable(f"ppi with {labels} labels", files) from error
+    if split == "gene-disjoint":
+        genes = tissues.genes or same_rows(tissues)
+        tissues = gene_disjoint(tissues, genes, HIDDEN_GENES)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return tissues.with_self_loops().to(device)
+
+
+def _look_inside(model: nn.Module, tissues: Tissues, history: Curves) -> dict:
+    """The validation scores of all epochs; how sharp attention is on the test graphs.
+
+    Of each layer and head the mean of the nodes' relative entropies, and 50 quantiles.
+    """
+    notes = {"val_f1": history.val_score, "val_seen_f1": history.val_seen_f1}
+    notes = {n: [round(f1, 4) for f1 in curve] for n, curve in notes.items() if curve}
+    try:
+        alphas = [attention.extract(model, graph) for graph in tissues.test]
+    except TypeError:  # it has no attention
+        return notes
+    middles = (torch.arange(50, dtype=torch.float64) + 0.5) / 50
+    notes |= {"entropy": [], "entropy_quantiles": []}
+    for layer in zip(*alphas, strict=True):
+        pairs = zip(tissues.test, layer, strict=True)
+        values = torch.cat([attention.relative_entropy(*pair) for pair in pairs])
+        values = values.double().cpu()  # [n, K]
+        spread = values.quantile(middles, dim=0).t()  # [K, 50]
+        notes["entropy"].append([round(v, 4) for v in values.mean(dim=0).tolist()])
+        notes["entropy_quantiles"].append(
+            [[round(v, 3) for v in head] for head in spread.tolist()]
+        )
+    return notes
 
 
 def _unavailable(name: str, files: str) -> DatasetUnavailable:
@@ -99,22 +138,69 @@ _PPI = {  # GCN and MLP as wide as GAT's four heads
 
 def _citation(name: str, models: Mapping, fit: Mapping) -> Experiment:
     prepared = "features row-normalised, self-loops added"
-    return Experiment(models, fit, 100, partial(_load_citation, name), prepared)
+    load = partial(_load_citation, name)
+    return Experiment(name, models, fit, 100, load, prepared)
+
+
+SPLITS = ("published", "gene-disjoint")
+HIDDEN_GENES = 0.2  # of all, in the gene-disjoint split; see `gene_disjoint`
+
+
+def on_ppi(
+    labels: str = "published",
+    split: str = "published",
+    width: int = 256,
+    epochs: int | None = None,
+) -> Experiment:
+    """The paper's experiment on PPI, or one that differs from it in what is told here.
+
+    Args:
+        labels: as for `load_ppi`.
+        split: "published", by graphs; or "gene-disjoint", which also hides a fifth of
+            the genes. Where the data do not say which gene a node is, nodes of equal
+            features and labels are taken as one (`same_rows`).
+        width: features of each hidden head of GAT, $F'$. GCN and MLP are as wide as its
+            four heads together.
+        epochs: at most; by default 10,000, where patience ends a run long before.
+
+    Raises:
+        ValueError: unknown `labels` or `split`, or `width` or `epochs` below 1.
+
+    >>> papers.on_ppi(labels="GO-2022", split="gene-disjoint", width=64).name
+    'ppi-go-2022-gene-disjoint-64'
+    """
+    for name, value, known in (
+        ("labels", labels, ppi.LABELS),
+        ("split", split, SPLITS),
+    ):
+        if value not in known:
+            raise ValueError(f"{name} must be one of {known}, got {value!r}")
+    if width < 1 or (epochs is not None and epochs < 1):
+        raise ValueError(f"width and epochs must be at least 1, got {width}, {epochs}")
+    name, options, prepared = "ppi", "", "features standardised, self-loops added"
+    if labels != "published":
+        name, options = f"{name}-{labels.lower()}", f" --labels {labels}"
+    if split != "published":
+        name, options = f"{name}-{split}", f"{options} --split {split}"
+        prepared += f", {HIDDEN_GENES:.0%} of the genes hidden"
+    models, fit = _PPI, _FIT_PPI
+    if width != 256:
+        name, options = f"{name}-{width}", f"{options} --width {width}"
+        wide = {"gcn": 4 * width, "mlp": 4 * width}
+        models = {m: partial(f, hidden=wide.get(m, width)) for m, f in _PPI.items()}
+    if epochs is not None:
+        fit, options = fit | {"max_epochs": epochs}, f"{options} --epochs {epochs}"
+    load = partial(_load_ppi, labels, split)
+    return Experiment(
+        name, models, fit, 10, load, prepared, MICRO_F1, True, options, _look_inside
+    )
 
 
 EXPERIMENTS = {
     "cora": _citation("cora", _CITATION, _FIT),
     "citeseer": _citation("citeseer", _CITATION, _FIT),
     "pubmed": _citation("pubmed", _PUBMED, _FIT | {"lr": 0.01, "weight_decay": 1e-3}),
-    "ppi": Experiment(
-        models=_PPI,
-        fit=_FIT_PPI,
-        runs=10,
-        load=_load_ppi,
-        prepared="features standardised, self-loops added",
-        metric=MICRO_F1,
-        costs=True,
-    ),
+    "ppi": on_ppi(),
 }
 
 # Table 2 of the paper: mean and standard deviation of test accuracy in percent. "gcn"
@@ -126,3 +212,16 @@ PUBLISHED = {
     "pubmed": {"gat": (79.0, 0.3), "gcn": (79.0, 0.3), "mlp": (71.4, None)},
     "ppi": {"gat": (0.973, 0.002), "uniform": (0.934, 0.006), "mlp": (0.422, None)},
 }
+
+
+def experiment(name: str | Experiment) -> Experiment:
+    """The paper's experiment of that name; one that is given is handed back.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if isinstance(name, Experiment):
+        return name
+    if name not in EXPERIMENTS:
+        raise ValueError(f"unknown data set {name!r}; use {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import platform
+import statistics
 import warnings
 from collections.abc import Iterable, Mapping
 from concurrent.futures.process import BrokenProcessPool
@@ -20,7 +21,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from gat_course import __version__
-from gat_course.experiments.papers import AS, EXPERIMENTS, MODELS, PUBLISHED
+from gat_course.experiments.papers import (
+    AS,
+    EXPERIMENTS,
+    MODELS,
+    PUBLISHED,
+    Experiment,
+    experiment,
+)
 from gat_course.intervals import difference
 from gat_course.training.record import Runs, read_file
 from gat_course.training.runs import run_seeds
@@ -48,7 +56,7 @@ STORED = Path(__file__).parents[1] / "results"  # the results that come with the
 
 
 def reproduce(
-    name: str,
+    name: str | Experiment,
     runs: int | None = None,
     models: Iterable[str] = ("gat",),
     *,
@@ -71,7 +79,8 @@ def reproduce(
     versions of Python, torch and this package.
 
     Args:
-        name: "cora", "citeseer", "pubmed" or "ppi".
+        name: "cora", "citeseer", "pubmed" or "ppi", or an `Experiment` such as
+            `papers.on_ppi(width=64)`.
         runs: runs of each model, at least 1; by default as many as in the paper, 100,
             on PPI 10.
         models: of "gat", "uniform" (the same, attention frozen), "gcn", "mlp"; on one
@@ -97,12 +106,11 @@ def reproduce(
     Source: Veličković et al., ICLR 2018, section 3.3, tables 2 and 3.
     """
     models = list(dict.fromkeys(models))
-    _require_known(name, models)
-    experiment = EXPERIMENTS[name]
-    runs = experiment.runs if runs is None else runs
+    plan = _require_known(name, models)
+    runs = plan.runs if runs is None else runs
     if runs < 1 or (workers is not None and workers < 1):
         raise ValueError(f"runs and workers must be at least 1, got {runs}, {workers}")
-    data = experiment.load(root)
+    data = plan.load(root)
     if workers is None:
         workers = 1 if data.device.type == "cuda" else _usable_cores()
     outputs = task_of(data).num_outputs
@@ -112,16 +120,17 @@ def reproduce(
             warnings.filterwarnings("ignore", message="interrupted")  # raised below
             try:
                 results[model] = run_seeds(
-                    partial(experiment.models[model], data.num_features, outputs),
+                    partial(plan.models[model], data.num_features, outputs),
                     data,
                     range(runs),
                     workers=workers,
                     threads=1,
-                    path=_path(folder, name, model),
-                    about=_about(name, model, runs, data),
+                    path=_path(folder, plan, model),
+                    about=_about(plan, model, runs, data),
+                    look=plan.look,
                     keep_models=False,
                     progress=progress,
-                    **experiment.fit,
+                    **plan.fit,
                 )
             except BrokenProcessPool as error:
                 raise RuntimeError(
@@ -134,11 +143,11 @@ def reproduce(
     return results
 
 
-def stored(name: str, model: str = "gat") -> tuple[Runs, dict]:
+def stored(name: str | Experiment, model: str = "gat") -> tuple[Runs, dict]:
     """The result that comes with this package.
 
     Args:
-        name: "cora", "citeseer", "pubmed" or "ppi".
+        name: as for `reproduce`.
         model: "gat", "uniform", "gcn", "mlp", or one of `published.VARIANTS`.
 
     Returns:
@@ -155,19 +164,19 @@ def stored(name: str, model: str = "gat") -> tuple[Runs, dict]:
     >>> print(runs)
     82.5 ± 0.5 % (100 seeds)
     """
-    _require_known(name, [model])
-    path = _path(STORED, name, model)
+    plan = _require_known(name, [model])
+    path = _path(STORED, plan, model)
     if not path.exists():
         raise FileNotFoundError(
-            f"the package has no result of {model} on {name}; make one with "
-            f"`gat-course reproduce {name} --models {model}`"
+            f"the package has no result of {model} on {plan.name}; make one with "
+            f"`{_command(plan, model)}`"
         )
     about, runs = read_file(path)
     return runs, about
 
 
 def table(
-    name: str,
+    name: str | Experiment,
     results: Mapping[str, Runs],
     folder: str | os.PathLike | None = None,
     data: str | None = None,
@@ -179,7 +188,7 @@ def table(
     it included.
 
     Args:
-        name: "cora", "citeseer", "pubmed" or "ppi".
+        name: as for `reproduce`.
         results: the `Runs` of each model.
         folder: where `reproduce` put the files; None leaves them out.
         data: name of the data for the title, as in `about["name"]` of `stored`; by
@@ -200,17 +209,20 @@ def table(
     """
     import pandas as pd
 
-    metric, costs = EXPERIMENTS[name].metric, EXPERIMENTS[name].costs
+    plan = experiment(name)
+    metric, costs = plan.metric, plan.costs
     unit = f" in {metric.unit}" if metric.unit else ""
-    title, known = f"{name.title()}, test {metric.name}{unit}", {}
+    title, known = f"{plan.name.title()}, test {metric.name}{unit}", {}
     if costs:
-        data = data or _name_of_data(name, results, folder)
+        data = data or _name_of_data(plan, results, folder)
         title = f"{data}, {metric.name} on the test graphs"
     if not costs or data == "PPI":
-        known = PUBLISHED.get(name, {})
+        known = PUBLISHED.get(plan.name.split("-")[0], {})
     rows = []
     for model, runs in results.items():
         row = {"measured": metric.write(runs.mean, runs.std if len(runs) > 1 else None)}
+        if costs and runs[0].seen_f1 is not None:
+            row["of seen genes"] = metric.write(*_mean_and_std(r.seen_f1 for r in runs))
         row["runs"] = len(runs)
         row["published"] = metric.write(*known[model]) if model in known else "–"
         if costs:
@@ -219,7 +231,7 @@ def table(
             row["minutes a run"] = f"{minutes:.1f}"
             row["peak GB"] = f"{max(peaks) / 1e9:.2f}" if peaks else "–"
         if folder is not None:
-            row["file"] = str(_path(folder, name, model))
+            row["file"] = str(_path(folder, plan, model))
         rows.append(row)
     return pd.DataFrame(rows, pd.Index(results, name="model")).rename_axis(
         columns=title
@@ -262,32 +274,45 @@ def gaps(results: Mapping[str, Runs], base: str = "gat") -> pd.DataFrame:
     return table.rename_axis(index="model", columns=f"less {base} (Welch)")
 
 
+def _mean_and_std(values: Iterable[float]) -> tuple[float, float | None]:
+    values = list(values)
+    std = statistics.stdev(values) if len(values) > 1 else None
+    return statistics.mean(values), std
+
+
 def _name_of_data(
-    name: str, models: Iterable[str], folder: str | os.PathLike | None
+    plan: Experiment, models: Iterable[str], folder: str | os.PathLike | None
 ) -> str:
     if folder is None:
         raise ValueError(
-            f"a table of {name} needs the folder of its files, or the name of its data"
+            f"a table of {plan.name} needs the folder of its files, or the name of its "
+            "data"
         )
-    names = {read_file(_path(folder, name, model))[0].get("name") for model in models}
+    names = {read_file(_path(folder, plan, model))[0].get("name") for model in models}
     if len(names) != 1 or None in names:
         raise ValueError(
-            f"the files of {name} in {folder} are not all of one data set: "
+            f"the files of {plan.name} in {folder} are not all of one data set: "
             f"{', '.join(sorted(map(str, names)))}. Put those of each into a folder"
         )
     return names.pop()
 
 
-def _path(folder: str | os.PathLike, name: str, model: str) -> Path:
-    return Path(folder) / f"{name}-{model}.json"
+def _path(folder: str | os.PathLike, plan: Experiment, model: str) -> Path:
+    return Path(folder) / f"{plan.name}-{model}.json"
 
 
-def _require_known(name: str, models: list[str]) -> None:
-    if name not in EXPERIMENTS:
-        raise ValueError(f"unknown data set {name!r}; use {', '.join(EXPERIMENTS)}")
-    known = EXPERIMENTS[name].models
-    if not models or any(model not in known for model in models):
-        raise ValueError(f"models must be some of {', '.join(known)}; got {models}")
+def _command(plan: Experiment, model: str) -> str:
+    name = plan.name.split("-")[0]
+    return f"gat-course reproduce {name}{plan.options} --models {model}"
+
+
+def _require_known(name: str | Experiment, models: list[str]) -> Experiment:
+    plan = experiment(name)
+    if not models or any(model not in plan.models for model in models):
+        raise ValueError(
+            f"models must be some of {', '.join(plan.models)}; got {models}"
+        )
+    return plan
 
 
 def _usable_cores() -> int:
@@ -295,15 +320,15 @@ def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if has else os.cpu_count() or 1
 
 
-def _about(name: str, model: str, runs: int, data: GraphData | Tissues) -> dict:
+def _about(plan: Experiment, model: str, runs: int, data: GraphData | Tissues) -> dict:
     versions = {"torch": torch.__version__, "gat_course": __version__}
     about = {
-        "experiment": f"{model} on {name}, {EXPERIMENTS[name].prepared}, "
+        "experiment": f"{model} on {plan.name.split('-')[0]}, {plan.prepared}, "
         "one thread for each run",
         "versions": {"python": platform.python_version(), **versions},
-        "command": f"gat-course reproduce {name} --models {model} --runs {runs}",
+        "command": f"{_command(plan, model)} --runs {runs}",
     }
-    if EXPERIMENTS[name].costs:
+    if plan.costs:
         about |= {"name": data.name, "machine": _machine(data.device)}
     return about
 

@@ -47,6 +47,8 @@ class State:
         history.train_loss.append(loss)
         history.val_loss.append(val.loss)
         history.val_score.append(val.score)
+        if val.seen_f1 is not None:
+            history.val_seen_f1.append(val.seen_f1)
         if patience is None:
             history.best_epoch = history.epochs - 1
             return

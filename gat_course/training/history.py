@@ -11,14 +11,20 @@ class Evaluation:
     loss: float
     accuracy: float
     score = property(attrgetter("accuracy"))
+    seen_f1 = None
 
 
 @dataclass(frozen=True)
 class LabelEvaluation:
-    """Mean cross-entropy of a label in nats, and micro-F1, the score, from 0 to 1."""
+    """Mean cross-entropy of a label in nats, and micro-F1, the score, from 0 to 1.
+
+    `seen_f1` is the micro-F1 of the nodes whose genes were trained on, where
+    `gene_disjoint` tells them apart; the other two are then of hidden genes alone.
+    """
 
     loss: float
     f1: float
+    seen_f1: float | None = None
     score = property(attrgetter("f1"))
 
 
@@ -27,7 +33,8 @@ class Curves:
     """What training recorded: one entry per epoch, losses in nats.
 
     `train_loss` is measured with dropout on, during the step; the validation values
-    with dropout off, after it. `best_epoch` is the epoch whose parameters were kept.
+    with dropout off, after it. `val_seen_f1` has entries where `LabelEvaluation` has a
+    `seen_f1`. `best_epoch` is the epoch whose parameters were kept.
     `peak_memory`, in bytes, is what PyTorch had allocated on a GPU at most; on a CPU
     the most that this process ever held, where the system tells, else None.
     """
@@ -35,6 +42,7 @@ class Curves:
     train_loss: list[float] = field(default_factory=list)
     val_loss: list[float] = field(default_factory=list)
     val_score: list[float] = field(default_factory=list)
+    val_seen_f1: list[float] = field(default_factory=list)
     best_epoch: int = -1
     seconds: float = 0.0
     peak_memory: int | None = None

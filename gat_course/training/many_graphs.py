@@ -5,6 +5,7 @@ Loss is the cross-entropy of each label, yes or no; the score is the micro-F1.
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,8 @@ from gat_course.training.metrics import label_counts, micro_f1
 from gat_course.training.record import GraphRun
 from gat_course.training.tasks import Task
 
+_PARTS = ("train", "val", "test")
+
 
 def batches(graphs: Sequence[GraphData], batch_size: int) -> list[GraphData]:
     """The graphs in their order, `batch_size` of them in each batch."""
@@ -28,7 +31,10 @@ def batches(graphs: Sequence[GraphData], batch_size: int) -> list[GraphData]:
 
 
 def evaluate_graphs(
-    model: nn.Module, graphs: Sequence[GraphData], batch_size: int = 2
+    model: nn.Module,
+    graphs: Sequence[GraphData],
+    batch_size: int = 2,
+    mask: str | None = None,
 ) -> LabelEvaluation:
     """Loss and micro-F1 of `model` over all nodes and labels of the graphs together.
 
@@ -37,15 +43,17 @@ def evaluate_graphs(
             is put back afterwards.
         graphs: with features `x` and labels `y`, 0.0 or 1.0, `[N, L]`.
         batch_size: graphs that are computed at a time.
+        mask: "train_mask", "val_mask" or "test_mask" counts the nodes alone that are in
+            this mask of their graph; None counts all.
 
     Returns:
         The `LabelEvaluation`; both numbers are NaN where the model's outputs are.
 
     Raises:
         TypeError: `graphs` is no sequence of graphs.
-        ValueError: there is no graph, one lacks features or labels, the model returns
-            no logit for each label or is on another device, or micro-F1 has no value.
-            The message says what to do.
+        ValueError: there is no graph, one lacks features, labels or the mask, no node
+            is in it, the model returns no logit for each label or is on another device,
+            or micro-F1 has no value. The message says what to do.
 
     >>> tissues = synthetic_tissues(num_graphs=(2, 1, 1), num_nodes=20)
     >>> model = InductiveGAT(tissues.num_features, tissues.num_labels, hidden=4)
@@ -59,30 +67,51 @@ def evaluate_graphs(
         )
     for number, graph in enumerate(graphs):
         require_labelled(graph, number)
-    return _evaluate(model, batches(graphs, batch_size))
+        if mask is not None and getattr(graph, mask, None) is None:
+            raise ValueError(f"graph {number} ({graph.name}) has no {mask}")
+    return _evaluate(model, batches(graphs, batch_size), [mask])[0]
 
 
-def require_positive(graphs: Sequence[GraphData], part: str) -> None:
+def require_positive(
+    graphs: Sequence[GraphData], part: str, mask: str | None = None
+) -> None:
     """Raise `ValueError` where no node has a label: there micro-F1 may be 0/0."""
-    if not any(bool(graph.y.any()) for graph in graphs):
+    if not any(bool(_chosen(graph.y, graph, mask).any()) for graph in graphs):
+        where = "" if mask is None else f" in its {mask}"
         raise ValueError(
-            f"no node of the {part} graphs has any label, so they have no micro-F1; "
-            "choose other graphs"
+            f"no node of the {part} graphs{where} has any label, so they have no "
+            "micro-F1; choose other graphs"
         )
 
 
-def _evaluate(model: nn.Module, graphs: Sequence[GraphData]) -> LabelEvaluation:
+def _chosen(values: Tensor, graph: GraphData, mask: str | None) -> Tensor:
+    """The rows `[N, L]` of all nodes, or of those in a mask."""
+    return values if mask is None else values[getattr(graph, mask)]
+
+
+def _evaluate(
+    model: nn.Module, graphs: Sequence[GraphData], masks: Sequence[str | None]
+) -> list[LabelEvaluation]:
+    """One evaluation for each of the masks, from one look at the graphs."""
     if not graphs:
         raise ValueError("there is no graph to evaluate on")
-    loss, size, counts = 0.0, 0, 0
+    loss, size, counts = ([0] * len(masks) for _ in range(3))
     for graph in graphs:
-        logits = _logits(model, graph)
-        total = F.binary_cross_entropy_with_logits(logits, graph.y, reduction="sum")
-        loss, size = loss + float(total), size + graph.y.numel()
-        if not bool(logits.isnan().any()):  # else the loss says so
-            counts = counts + label_counts(logits, graph.y)
-    mean = loss / size
-    return LabelEvaluation(mean, micro_f1(counts) if mean == mean else float("nan"))
+        outputs = _logits(model, graph)
+        for k, mask in enumerate(masks):
+            logits, y = _chosen(outputs, graph, mask), _chosen(graph.y, graph, mask)
+            total = F.binary_cross_entropy_with_logits(logits, y, reduction="sum")
+            loss[k], size[k] = loss[k] + float(total), size[k] + y.numel()
+            if not bool(logits.isnan().any()):  # else the loss says so
+                counts[k] = counts[k] + label_counts(logits, y)
+    for mask, of in zip(masks, size, strict=True):
+        if not of:
+            raise ValueError(f"no node of the graphs is in its {mask}")
+    means = [total / of for total, of in zip(loss, size, strict=True)]
+    return [
+        LabelEvaluation(mean, micro_f1(found) if mean == mean else float("nan"))
+        for mean, found in zip(means, counts, strict=True)
+    ]
 
 
 def _logits(model: nn.Module, graph: GraphData) -> Tensor:
@@ -176,7 +205,10 @@ def fit_graphs(
 
 
 class NodeLabels(Task, data=Tissues):
-    """Graphs whose nodes have several labels each; a batch is some of the graphs."""
+    """Graphs whose nodes have several labels each; a batch is some of the graphs.
+
+    Where the graphs have masks, each part keeps to its own.
+    """
 
     history, record, fit = GraphHistory, GraphRun, staticmethod(fit_graphs)
     resumable = True
@@ -184,28 +216,51 @@ class NodeLabels(Task, data=Tissues):
     def __init__(self, tissues: Tissues, batch_size: int = 2, **_) -> None:
         super().__init__(tissues)
         self.batch_size, self.options = batch_size, {"batch_size": batch_size}
+        masked = tissues.train[0].train_mask is not None
+        self.masks = {p: f"{p}_mask" if masked else None for p in _PARTS}
 
     @property
     def num_outputs(self) -> int:
         return self.data.num_labels
 
     def prepare(self, model: nn.Module) -> None:
-        require_positive(self.data.val, "val")
+        self._require_positive("val")
+        self.trained = [
+            graph
+            for graph in self.data.train
+            if len(_chosen(graph.y, graph, self.masks["train"]))
+        ]
+        if not self.trained:
+            raise ValueError("no node of the training graphs is in its train_mask")
         self.val = batches(self.data.val, self.batch_size)
         require_trainable(model)
         _logits(model, self.data.val[0])
 
     def batches(self) -> list[tuple[GraphData, int]]:
-        train = self.data.train
-        order = torch.randperm(len(train)).tolist()
-        cut = batches([train[i] for i in order], self.batch_size)
-        return [(batch, batch.y.numel()) for batch in cut]
+        order = torch.randperm(len(self.trained)).tolist()
+        cut = batches([self.trained[i] for i in order], self.batch_size)
+        return [(batch, self._trained(batch.y, batch).numel()) for batch in cut]
 
     def loss(self, model: nn.Module, batch: GraphData) -> Tensor:
-        return F.binary_cross_entropy_with_logits(model(batch, batch.x), batch.y)
+        logits = self._trained(model(batch, batch.x), batch)
+        labels = self._trained(batch.y, batch)
+        return F.binary_cross_entropy_with_logits(logits, labels)
+
+    def _trained(self, values: Tensor, batch: GraphData) -> Tensor:
+        return _chosen(values, batch, self.masks["train"])
 
     def validate(self, model: nn.Module) -> LabelEvaluation:
-        return _evaluate(model, self.val)
+        return self._evaluate(model, "val", self.val)
+
+    def _evaluate(
+        self, model: nn.Module, part: str, graphs: list[GraphData]
+    ) -> LabelEvaluation:
+        """Of all nodes, or of those that are hidden, with the score of those seen."""
+        mask = self.masks[part]
+        if mask is None:
+            return _evaluate(model, graphs, [None])[0]
+        hidden, seen = _evaluate(model, graphs, [mask, self.masks["train"]])
+        return replace(hidden, seen_f1=seen.f1)
 
     def judge(
         self, val: LabelEvaluation, best_loss: float, best_score: float
@@ -214,10 +269,20 @@ class NodeLabels(Task, data=Tissues):
         return kept, kept or val.loss < best_loss
 
     def require_scores(self) -> None:
-        require_positive(self.data.val, "val")
-        require_positive(self.data.test, "test")
+        self._require_positive("val")
+        self._require_positive("test")
 
-    def scores(self, model: nn.Module) -> dict[str, float]:
-        parts = {"val_f1": self.data.val, "test_f1": self.data.test}
-        size = self.batch_size
-        return {n: evaluate_graphs(model, part, size).f1 for n, part in parts.items()}
+    def _require_positive(self, part: str) -> None:
+        graphs = getattr(self.data, part)
+        require_positive(graphs, part, self.masks[part])
+        if self.masks[part] is not None:
+            require_positive(graphs, part, self.masks["train"])
+
+    def scores(self, model: nn.Module) -> dict[str, float | None]:
+        val, test = (
+            self._evaluate(
+                model, part, batches(getattr(self.data, part), self.batch_size)
+            )
+            for part in ("val", "test")
+        )
+        return {"val_f1": val.f1, "test_f1": test.f1, "seen_f1": test.seen_f1}

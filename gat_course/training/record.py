@@ -22,8 +22,8 @@ from gat_course.training.metrics import ACCURACY, MICRO_F1, Metric
 class Run:
     """One training run: accuracies in percent (the test's is the score), seconds.
 
-    `history` and `model` are there for runs of this session and None for runs that
-    were read back from a file.
+    `notes` is what `look` of `run_seeds` gave. `history` and `model` are there for runs
+    of this session and None for runs that were read back from a file.
     """
 
     seed: int
@@ -32,6 +32,7 @@ class Run:
     epochs: int
     best_epoch: int
     seconds: float
+    notes: dict = field(default_factory=dict, repr=False)
     history: History | None = field(default=None, repr=False)
     model: nn.Module | None = field(default=None, repr=False)
 
@@ -43,7 +44,10 @@ class Run:
 class GraphRun:
     """One training run on `Tissues`: micro-F1 from 0 to 1 (the test's is the score).
 
-    `seconds`, `history` and `model` as for `Run`; `peak_memory` as for `Curves`.
+    `seen_f1` is that of the nodes of the test graphs whose genes were trained on, where
+    `gene_disjoint` tells them apart; the other two are then of hidden genes alone.
+    `seconds`, `notes`, `history` and `model` as for `Run`; `peak_memory` as for
+    `Curves`.
     """
 
     seed: int
@@ -53,6 +57,8 @@ class GraphRun:
     best_epoch: int
     seconds: float
     peak_memory: int | None = None
+    seen_f1: float | None = None
+    notes: dict = field(default_factory=dict, repr=False)
     history: GraphHistory | None = field(default=None, repr=False)
     model: nn.Module | None = field(default=None, repr=False)
 
@@ -152,6 +158,9 @@ class RunFile:
         for number in sorted(runs):
             record = asdict(replace(runs[number], history=None, model=None))
             del record["history"], record["model"]
+            for name in ("seen_f1", "notes"):
+                if not record.get(name):
+                    record.pop(name, None)
             records.append(record)
         write_json(self.path, {"about": self.about, "runs": records})
         self._clear(seed)

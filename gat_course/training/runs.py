@@ -15,6 +15,7 @@ from torch import nn
 from gat_course.files import alone
 from gat_course.graph import GraphData
 from gat_course.graphs import Tissues
+from gat_course.training.history import Curves
 from gat_course.training.record import GraphRun, Run, RunFile, Runs, distinct
 from gat_course.training.tasks import Task, task_of
 from gat_course.training.workers import Job, train_all
@@ -30,6 +31,7 @@ def run_seeds(
     path: str | os.PathLike | None = None,
     about: Mapping | None = None,
     keep_models: bool = True,
+    look: Callable[[nn.Module, GraphData | Tissues, Curves], Mapping] | None = None,
     progress: bool = True,
     **fit_options,
 ) -> Runs:
@@ -55,6 +57,8 @@ def run_seeds(
             name. They must not differ either, except for "command" and "machine".
         keep_models: False leaves `model` None in every run, so that many models do
             not fill the memory of a GPU.
+        look: called as `look(model, graph, history)` once a run is finished; what it
+            returns, plain values by name, is in the run's `notes` and in the file.
         progress: show a progress bar; it counts the runs found in `path` as well.
         **fit_options: handed to `fit`, or to `fit_graphs` for `Tissues`.
 
@@ -89,7 +93,7 @@ def run_seeds(
             finished = file.read(seeds)
         kept = file.checkpoint if file else lambda seed: {}
         jobs = [
-            Job("", type(task), make_model, graph, seed, fit_options | kept(seed))
+            Job("", type(task), make_model, graph, seed, fit_options | kept(seed), look)
             for seed in seeds
             if seed not in finished
         ]

@@ -81,8 +81,11 @@ class Task(ABC):
         """Raise before the first run where `scores` could not test the model."""
 
     @abstractmethod
-    def scores(self, model: nn.Module) -> dict[str, float]:
-        """The trained model's scores for its record; test data are looked at once."""
+    def scores(self, model: nn.Module) -> dict[str, float | None]:
+        """The trained model's scores for its record; test data are looked at once.
+
+        None stands for a score that the data do not have.
+        """
 
     @property
     def num_outputs(self) -> int:
@@ -96,13 +99,13 @@ class Task(ABC):
             FloatingPointError: a score is NaN or infinite.
         """
         found = self.scores(model)
-        if not all(map(math.isfinite, found.values())):
+        if not all(math.isfinite(s) for s in found.values() if s is not None):
             raise FloatingPointError(
                 f"seed {seed}: the outputs for the test data are NaN or infinite; look "
                 "for extreme features there"
             )
         names = {field.name for field in fields(self.record)} - found.keys()
-        told = {"seed": seed, "model": model, "history": history}
+        told = {"seed": seed, "model": model, "history": history, "notes": {}}
         told |= {name: getattr(history, name) for name in names - told.keys()}
         return self.record(**found, **told)
 

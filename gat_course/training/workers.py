@@ -27,6 +27,7 @@ class Job(NamedTuple):
     data: object
     seed: int
     fit_options: dict
+    look: Callable | None = None
 
     def train(self, threads: int) -> tuple[str, Run | GraphRun]:
         """Train and test; parameters and dropout depend on the seed alone."""
@@ -35,7 +36,10 @@ class Job(NamedTuple):
         model = self.make_model().to(self.data.device)
         task = self.kind(self.data, **self.fit_options)
         history = task.fit(model, self.data, progress=False, **self.fit_options)
-        return self.name, task.run(self.seed, model, history)
+        run = task.run(self.seed, model, history)
+        if self.look:
+            run.notes = dict(self.look(model, self.data, history))
+        return self.name, run
 
 
 def train_all(
