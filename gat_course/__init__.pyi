@@ -27,6 +27,7 @@ from .datasets.synthetic import synthetic_citation as synthetic_citation
 from .datasets.synthetic_tissues import synthetic_tissues as synthetic_tissues
 from .exchange import number_nodes as number_nodes
 from .experiments import bench as bench
+from .experiments import papers as papers
 from .experiments import published as published
 from .experiments import reproduce as reproduce
 from .genes import gene_disjoint as gene_disjoint

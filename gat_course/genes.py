@@ -60,9 +60,9 @@ def lookup(tissues: Tissues, genes: Sequence[Tensor]) -> list[Tensor]:
         ValueError: `genes` does not fit the graphs.
 
     >>> tissues = synthetic_tissues(num_graphs=(2, 1, 1), num_nodes=20)
-    >>> found = genes.lookup(tissues, [torch.arange(20)] * 4)
-    >>> [labels.shape for labels in found]
-    [torch.Size([20, 121])]
+    >>> numbers = [torch.arange(graph.num_nodes) for graph in tissues.graphs]
+    >>> [labels.shape for labels in genes.lookup(tissues, numbers)]
+    [torch.Size([22, 121])]
     """
     genes = _checked(genes, tissues)
     known, number = torch.unique(torch.cat(genes), return_inverse=True)
@@ -103,10 +103,10 @@ def gene_disjoint(
             train on, to choose or to measure.
 
     >>> tissues = synthetic_tissues(num_graphs=(2, 1, 1), num_nodes=20)
-    >>> apart = genes.gene_disjoint(tissues, [torch.arange(20)] * 4)
-    >>> graph = apart.test[0]
+    >>> numbers = [torch.arange(graph.num_nodes) for graph in tissues.graphs]
+    >>> graph = genes.gene_disjoint(tissues, numbers).test[0]
     >>> graph.train_mask.sum(), graph.val_mask.sum(), graph.test_mask.sum()
-    (tensor(16), tensor(2), tensor(2))
+    (tensor(13), tensor(2), tensor(2))
     """
     genes = _checked(genes, tissues)
     known = torch.unique(torch.cat(genes)).cpu()

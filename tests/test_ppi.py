@@ -11,6 +11,7 @@ import sys
 import tracemalloc
 import zipfile
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -738,6 +739,120 @@ def test_stand_in_is_not_used_when_ppi_is_there(published, made, tmp_path, recwa
     (tmp_path / "ppi.zip").write_bytes(published)
     assert_is(load_ppi(root=tmp_path, fallback="synthetic"), made)
     assert not any("SYNTHETIC" in str(warning.message) for warning in recwarn)
+
+
+# The same graphs with later labels, which no server has
+
+
+def structure(sizes, split, links, gene) -> dict[str, np.ndarray]:
+    """What the file of genes holds; `gene` is that of each node, tissue by tissue."""
+    gene_id, row_gene = np.unique(gene, return_inverse=True)
+    return {
+        "graph_ptr": np.cumsum([0, *sizes]).astype(np.int32),
+        "split": np.array(split),
+        "edges": np.array(links, dtype=np.int32).reshape(-1, 2),
+        "gene_id": gene_id.astype(np.int32),
+        "row_gene": row_gene.astype(np.uint16),
+    }
+
+
+def genes_of(made: dict) -> np.ndarray:
+    """A gene for each node of the small file, in the order of its rows."""
+    n = sum(len(made[f"{split}_graph_id.npy"]) for split in small_ppi.SPLITS)
+    return 3 * np.random.default_rng(0).permutation(n) + 2
+
+
+@pytest.fixture
+def later(made, tmp_path, monkeypatch) -> Path:
+    """A folder with a small zip and genes that are taken for the known ones."""
+    folder = tmp_path / "given" / "ppi"
+    folder.mkdir(parents=True)
+    small_ppi.pack(folder / "ppi_go2022.zip", made)
+    sizes, splits, links, first = [], [], [], 0
+    for split in small_ppi.SPLITS:
+        ids = made[f"{split}_graph_id.npy"]
+        sizes += np.unique(ids, return_counts=True)[1].tolist()
+        splits += [split] * len(np.unique(ids))
+        links += [
+            (first + link["source"], first + link["target"])
+            for link in made[f"{split}_graph.json"]["links"]
+        ]
+        first += len(ids)
+    known = structure(sizes, splits, links, genes_of(made))
+    np.savez(folder / "ppi_structure_features.npz", **known)
+    sums = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in ppi.GO_2022
+    }
+    monkeypatch.setattr(ppi, "GO_2022", sums)
+    monkeypatch.setenv("GAT_COURSE_DATA", str(folder.parent))
+    return folder
+
+
+def test_later_labels_bring_their_genes(later, made):
+    tissues = load_ppi(labels="GO-2022")
+    assert_is(tissues, made)
+    assert tissues.name == "PPI graphs, GO-2022 labels"
+    sizes = [graph.num_nodes for graph in tissues.graphs]
+    assert [len(gene) for gene in tissues.genes] == sizes
+    assert torch.cat(tissues.genes).tolist() == genes_of(made).tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_stray_nodes_have_their_genes_in_the_first_graph_of_the_split(seed):
+    rng = np.random.default_rng(seed)
+    split = ["train"] * 3 + ["val"] * 2 + ["test"]
+    graphs, first = [], 0
+    for _ in split:  # a path of nodes picked at random; the others have no links
+        nodes = first + np.arange(rng.integers(8, 12))
+        graphs.append((nodes, rng.permutation(nodes)[: len(nodes) - rng.integers(4)]))
+        first += len(nodes)
+    links = [pair for _, path in graphs for pair in pairwise(path)]
+    gene = rng.integers(50, size=first)
+    expected = []
+    for part in ("train", "val", "test"):
+        own = [graph for graph, its in zip(graphs, split, strict=True) if its == part]
+        strays = [n for nodes, path in own[1:] for n in nodes if n not in path]
+        expected.append([*own[0][0], *strays])
+        expected += [sorted(path) for _, path in own[1:]]
+    content = io.BytesIO()
+    np.savez(content, **structure([len(n) for n, _ in graphs], split, links, gene))
+    found = ppi._genes(content.getvalue())
+    assert [part.tolist() for part in found] == [gene[n].tolist() for n in expected]
+
+
+def test_later_labels_by_their_path_have_the_same_name(later, made):
+    tissues = read_ppi(later / "ppi_go2022.zip")
+    assert tissues.name == "PPI graphs, GO-2022 labels" and tissues.genes is None
+    assert_is(tissues, made)
+
+
+def test_later_labels_that_are_not_there(later, tmp_path, monkeypatch):
+    (later / "ppi_structure_features.npz").unlink()
+    with pytest.raises(FileNotFoundError, match="lacks ppi_structure_features.npz"):
+        load_ppi(labels="GO-2022")
+    monkeypatch.delenv("GAT_COURSE_DATA")
+    with pytest.raises(DatasetUnavailable) as error:
+        load_ppi(root=tmp_path / "cache", labels="GO-2022")
+    told = str(error.value)
+    for part in ("no server has them", "put ppi_go2022.zip, ppi_structure_", "FOLDER"):
+        assert part in told
+    assert "network and run this again" not in told
+    with pytest.warns(UserWarning, match="IN PLACE OF PPI WITH GO-2022 LABELS"):
+        stand_in = load_ppi(tmp_path / "cache", "synthetic", "GO-2022")
+    assert stand_in.name == "synthetic stand-in for PPI"
+
+
+def test_damaged_later_labels_are_refused(later):
+    file = later / "ppi_structure_features.npz"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="features.npz .* is damaged or is another"):
+        load_ppi(labels="GO-2022")
+
+
+def test_unknown_labels():
+    with pytest.raises(ValueError, match="labels must be one of .*, got 'go-2022'"):
+        load_ppi(labels="go-2022")
 
 
 def test_unknown_fallback():

@@ -106,10 +106,13 @@ def test_batch_makes_sparse_features_dense(graphs):
     assert torch.equal(batch.x, batch_graphs(graphs).x)
 
 
-def test_batch_leaves_masks_out(graphs):
-    mask = torch.ones(6, dtype=torch.bool)
-    batch = batch_graphs([replace(graphs[0], train_mask=mask)])
+def test_batch_keeps_masks_and_refuses_some(graphs):
+    masked = [replace(g, val_mask=torch.arange(g.num_nodes) % 3 == 1) for g in graphs]
+    batch = batch_graphs(masked)
+    assert torch.equal(batch.val_mask, torch.cat([g.val_mask for g in masked]))
     assert batch.train_mask is None
+    with pytest.raises(ValueError, match="graph 1 has no val_mask, others have one"):
+        batch_graphs([masked[0], *graphs[1:]])
 
 
 def test_batch_of_classes():
@@ -257,6 +260,27 @@ def test_senders_may_be_lists_and_arrays(tissues):
     for change in (torch.Tensor.tolist, torch.Tensor.numpy):
         made = replace(tissues, senders=map(change, given))
         assert all(map(torch.equal, made.senders, given))
+
+
+def test_genes_stay_with_their_graphs(tissues):
+    genes = tuple(torch.arange(g.num_nodes) + 7 for g in tissues.graphs)
+    changed = replace(tissues, genes=genes).with_self_loops().standardized().to("cpu")
+    assert all(map(torch.equal, changed.genes, genes))
+    for wrong in (genes[1:], [g[:-1] for g in genes], [g.int() for g in genes]):
+        with pytest.raises(ValueError, match="genes must hold one int64 .N. for each"):
+            replace(tissues, genes=wrong)
+
+
+def test_masks_are_in_all_graphs_or_none(tissues):
+    masks = ("train_mask", "val_mask", "test_mask")
+
+    def masked(graph):
+        every = torch.ones(graph.num_nodes, dtype=torch.bool)
+        return replace(graph, **dict.fromkeys(masks, every))
+
+    parts = {p: list(map(masked, getattr(tissues, p))) for p in ("train", "val")}
+    with pytest.raises(ValueError, match=r"masks is \[\] in graph 4 and .* in graph 0"):
+        replace(tissues, **parts)
 
 
 def test_senders_stay_with_their_graphs(tissues):

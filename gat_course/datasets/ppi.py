@@ -35,10 +35,7 @@ GO_2022 = {
         "82b5c47b90b1bba0da769bac844b6d57aa0a04bf0e27c3f662accd8a83bedaf0"
     ),
 }
-NAMES = {
-    SHA256["ppi.zip"]: "PPI",
-    GO_2022["ppi_go2022.zip"]: "PPI graphs, GO-2022 labels",
-}
+GO_2022_NAME = "PPI graphs, GO-2022 labels"
 LABELS = ("published", "GO-2022")
 
 
@@ -111,16 +108,16 @@ def _load_go_2022(root: str | os.PathLike | None, fallback: str | None) -> Tissu
     if found is None:
         return synthetic_tissues()
     file = "ppi_go2022.zip"
-    tissues = read_zip(found[file], file, NAMES[GO_2022[file]])
+    tissues = read_zip(found[file], file, GO_2022_NAME)
     return replace(tissues, genes=_genes(found["ppi_structure_features.npz"]))
 
 
 def _genes(content: bytes) -> list[Tensor]:
     """Which gene each node is, by its Entrez number, `[N]` for each graph.
 
-    The file lists each tissue's nodes together. In the published form the first graph
-    of a split holds its own tissue's largest component and then, in their order, the
-    nodes that are outside the largest component of another tissue of the split.
+    The file lists each tissue's nodes together. In the published form a graph holds the
+    largest component of its tissue; the first graph of each split holds all of its own
+    tissue and then what the others of the split leave out, in their order.
     """
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         edges, starts, split = file["edges"], file["graph_ptr"], file["split"]
@@ -183,5 +180,6 @@ def read_ppi(path: str | os.PathLike) -> Tissues:
             "or have PPI itself downloaded with load_ppi()"
         )
     content = path.read_bytes()
-    known = NAMES.get(hashlib.sha256(content).hexdigest())
+    names = {SHA256["ppi.zip"]: "PPI", GO_2022["ppi_go2022.zip"]: GO_2022_NAME}
+    known = names.get(hashlib.sha256(content).hexdigest())
     return read_zip(content, path, known or f"{path.name}, in PPI's form")
