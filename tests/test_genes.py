@@ -319,6 +319,20 @@ def test_masks_that_leave_nothing_are_refused(apart):
         replace(apart, **few)
 
 
+def test_where_no_gene_is_seen_there_is_no_score_of_seen_genes(apart):
+    apart = replace(apart, genes=None)
+    unseen = [
+        replace(g, train_mask=torch.zeros_like(g.train_mask))
+        for g in (*apart.val, *apart.test)
+    ]
+    (run,) = run_seeds(
+        make, replace(apart, val=unseen[:1], test=unseen[1:]), [0], **OPTIONS
+    )
+    assert run.seen_f1 is None and run.history.val_seen_f1 == []
+    (other,) = run_seeds(make, apart, [0], **OPTIONS)
+    assert (run.val_f1, run.test_f1) == (other.val_f1, other.test_f1)
+
+
 def test_a_training_graph_without_seen_genes_is_passed_over(apart):
     empty = replace(
         apart.train[0], train_mask=torch.zeros_like(apart.train[0].train_mask)

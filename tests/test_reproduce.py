@@ -449,7 +449,7 @@ class Hurried(Tissues):
         checkpoints.EVERY = 0
 
 
-def few(root=None, fallback=None):
+def few(root=None, fallback=None, labels="published"):
     """Five little graphs in place of PPI."""
     found = synthetic_tissues(num_graphs=(3, 1, 1), num_nodes=20)
     return Hurried(train=found.train, val=found.val, test=found.test, name=NAME)
@@ -703,7 +703,7 @@ def test_no_other_data_are_called_ppi_in_the_table(small_ppi, tmp_path, monkeypa
     with pytest.raises(ValueError, match="name of its data"):
         reproduce.table("ppi", found)
     other = partial(replace, few(), name="other.zip, in PPI's form")
-    monkeypatch.setattr(ppi, "load_ppi", lambda root: other())
+    monkeypatch.setattr(ppi, "load_ppi", lambda root, labels: other())
     found |= reproduce.reproduce("ppi", 1, ["mlp"], **options)
     with pytest.raises(ValueError, match="not all of one data set"):
         reproduce.table("ppi", found, tmp_path)
@@ -882,7 +882,7 @@ def test_the_checkpoint_of_another_training_is_refused(
         found = few()
         turned = [replace(graph, y=1 - graph.y) for graph in found.train]
         other = replace(found, train=turned)
-        monkeypatch.setattr(ppi, "load_ppi", lambda root: other)
+        monkeypatch.setattr(ppi, "load_ppi", lambda root, labels: other)
     elif "version" in change:
         monkeypatch.setattr(checkpoints, "__version__", change["version"])
     else:
@@ -982,8 +982,8 @@ def test_a_killed_worker_is_told_of_in_one_line(tmp_path):
 
 
 def test_missing_ppi_is_told_of_and_not_replaced(monkeypatch, tmp_path, capsys):
-    def nowhere(root=None, fallback=None):
-        assert fallback is None
+    def nowhere(root=None, fallback=None, labels=None):
+        assert fallback is None and labels == "published"
         raise DatasetUnavailable("PPI cannot be had.\nTried:\n - all")
 
     monkeypatch.setattr(ppi, "load_ppi", nowhere)
@@ -992,6 +992,15 @@ def test_missing_ppi_is_told_of_and_not_replaced(monkeypatch, tmp_path, capsys):
     assert "GAT_COURSE_DATA" in error and "ppi.zip" in error
     assert error.count("\n") == 1 and "synthetic" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_later_labels_are_told_of(monkeypatch, tmp_path, capsys):
+    arguments = "reproduce ppi --labels GO-2022 --folder".split()
+    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache")
+    assert cli.main([*arguments, str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "ppi_go2022.zip and ppi_structure_features.npz into FOLDER/ppi" in error
+    assert error.count("\n") == 1 and "synthetic" not in error
 
 
 @pytest.mark.parametrize(
@@ -1006,4 +1015,133 @@ def test_missing_ppi_is_told_of_and_not_replaced(monkeypatch, tmp_path, capsys):
 def test_ppi_refuses_what_makes_no_sense(arguments, message, small_ppi, tmp_path):
     with pytest.raises(ValueError, match=message):
         reproduce.reproduce(**{"name": "ppi", "folder": tmp_path, **arguments})
+    assert list(tmp_path.iterdir()) == []
+
+
+# ------------------------------------------------ PPI otherwise than in the paper
+
+
+def test_other_experiments_on_ppi_differ_in_what_is_asked_for(in_place_of_ppi):
+    same = papers.on_ppi()
+    assert same.models is papers._PPI and same.fit is papers._FIT_PPI
+    assert (same.name, same.options) == ("ppi", "")
+    other = papers.on_ppi("GO-2022", "gene-disjoint", width=8, epochs=7)
+    assert other.name == "ppi-go-2022-gene-disjoint-8"
+    asked = "--labels GO-2022 --split gene-disjoint --width 8 --epochs 7"
+    assert other.options == f" {asked}"
+    assert other.fit == papers._FIT_PPI | {"max_epochs": 7}
+    gat = other.models["gat"](50, 121)
+    sizes = [(gat.layer1.out_features, gat.layer1.num_heads), gat.layer3.num_heads]
+    assert sizes == [(8, 4), 6]
+    assert isinstance(other.models["uniform"](50, 121).layer1, UniformGATLayer)
+    assert other.models["gcn"](50, 121).layer1.weight.shape == (50, 32)
+    assert other.models["mlp"](50, 121).layer1.out_features == 32
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"labels": "2022"}, "labels must be one of .*'GO-2022'.*got '2022'"),
+        ({"split": "genes"}, "split must be one of .*'gene-disjoint'.*got 'genes'"),
+        ({"width": 0}, "width and epochs must be at least 1, got 0, None"),
+        ({"epochs": 0}, "width and epochs must be at least 1, got 256, 0"),
+    ],
+)
+def test_other_experiments_on_ppi_that_make_no_sense(asked, message):
+    with pytest.raises(ValueError, match=message):
+        papers.on_ppi(**asked)
+
+
+@pytest.mark.parametrize("genes_known", [True, False])
+def test_hidden_genes_are_hidden(in_place_of_ppi, monkeypatch, genes_known):
+    found = few()
+    numbers = [torch.arange(graph.num_nodes) // 2 for graph in found.graphs]
+    if genes_known:
+        given = replace(found, genes=numbers)
+        monkeypatch.setattr(ppi, "load_ppi", lambda root, labels: given)
+    data = papers.on_ppi(split="gene-disjoint").load(None)
+    assert data.name == f"{NAME}, 20% of genes hidden"
+    assert all(int((g.src == g.dst).sum()) == g.num_nodes for g in data.graphs)
+    if not genes_known:  # no two rows are equal here: each node is a gene
+        numbers = list(
+            torch.arange(sum(map(len, numbers))).split(list(map(len, numbers)))
+        )
+    roles = {}
+    for graph, gene in zip(data.graphs, numbers, strict=True):
+        masks = torch.stack([graph.train_mask, graph.val_mask, graph.test_mask])
+        for number, role in zip(gene.tolist(), masks.t().tolist(), strict=True):
+            if any(role):
+                assert roles.setdefault(number, role) == role
+    hidden = sum(not role[0] for role in roles.values())
+    assert hidden == round(0.2 * len({n for gene in numbers for n in gene.tolist()}))
+
+
+@pytest.fixture
+def with_genes(in_place_of_ppi, monkeypatch):
+    """The little graphs with a few genes that are in all of them."""
+    found = few()
+    numbers = [torch.arange(graph.num_nodes) // 2 for graph in found.graphs]
+    found = replace(found, genes=numbers)
+    monkeypatch.setattr(ppi, "load_ppi", lambda root, labels: found)
+
+
+def test_the_command_runs_another_experiment_and_goes_on(with_genes, tmp_path, capsys):
+    arguments = "reproduce ppi --split gene-disjoint --width 2 --epochs 2".split()
+    arguments += ["--workers", "1", "--folder", str(tmp_path), "--models", "gat", "mlp"]
+    assert cli.main([*arguments, "--runs", "1"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert "measured of seen genes runs" in " ".join(table[0].split())
+    files = {path.name: json.loads(path.read_text()) for path in tmp_path.iterdir()}
+    assert files.keys() == {f"ppi-gene-disjoint-2-{m}.json" for m in ("gat", "mlp")}
+    about = files["ppi-gene-disjoint-2-gat.json"]["about"]
+    assert about["options"]["max_epochs"] == 2
+    command = "gat-course reproduce ppi --split gene-disjoint --width 2 --epochs 2"
+    assert about["command"] == f"{command} --models gat --runs 1"
+    assert "20% of the genes hidden" in about["experiment"]
+    assert cli.main([*arguments, "--runs", "2"]) == 0
+    for name, before in files.items():
+        runs = json.loads((tmp_path / name).read_text())["runs"]
+        assert runs[0] == before["runs"][0] and len(runs) == 2
+
+
+def test_what_is_noted_of_a_run_is_what_the_model_shows(with_genes, tmp_path):
+    plan = papers.on_ppi(split="gene-disjoint", width=2, epochs=3)
+    options = {"folder": tmp_path, "workers": 1, "progress": False}
+    found = reproduce.reproduce(plan, 1, ["gat", "uniform", "gcn"], **options)
+    data = plan.load(None)
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = plan.models["gat"](data.num_features, data.num_labels)
+    history = fit_graphs(model, data, **plan.fit, progress=False)
+    notes = found["gat"][0].notes
+    assert notes["val_f1"] == pytest.approx(history.val_f1, abs=5e-5)
+    assert notes["val_seen_f1"] == pytest.approx(history.val_seen_f1, abs=5e-5)
+    # Independent: node by node, from the definition.
+    (graph,) = data.test
+    with torch.no_grad():
+        _, alphas = model(graph, graph.x, return_attention=True)
+    for layer, alpha in enumerate(alphas):
+        for head in range(alpha.shape[1]):
+            relative = []
+            for node in range(graph.num_nodes):
+                a = alpha[graph.dst == node, head].double()
+                if len(a) > 1:
+                    entropy = torch.distributions.Categorical(a).entropy()
+                    relative.append(float(entropy / torch.tensor(len(a)).log()))
+            noted = notes["entropy"][layer][head]
+            assert noted == pytest.approx(sum(relative) / len(relative), abs=1e-4)
+            quantiles = notes["entropy_quantiles"][layer][head]
+            assert len(quantiles) == 50 and quantiles == sorted(quantiles)
+            middle = float(torch.tensor(relative).double().quantile(0.51))
+            assert quantiles[25] == pytest.approx(middle, abs=1e-3)
+    flat = found["uniform"][0].notes["entropy"]
+    assert [v for layer in flat for v in layer] == pytest.approx([1] * 14, abs=1e-3)
+    assert set(found["gcn"][0].notes) == {"val_f1", "val_seen_f1"}
+
+
+@pytest.mark.parametrize("option", ["--width=8", "--labels=GO-2022", "--epochs=3"])
+def test_options_of_ppi_are_refused_elsewhere(option, tmp_path, capsys):
+    assert cli.main(["reproduce", "cora", option, "--folder", str(tmp_path)]) == 2
+    name = option.split("=")[0]
+    assert f"{name}: for ppi alone, not cora" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

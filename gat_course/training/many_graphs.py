@@ -256,11 +256,11 @@ class NodeLabels(Task, data=Tissues):
         self, model: nn.Module, part: str, graphs: list[GraphData]
     ) -> LabelEvaluation:
         """Of all nodes, or of those that are hidden, with the score of those seen."""
-        mask = self.masks[part]
-        if mask is None:
-            return _evaluate(model, graphs, [None])[0]
-        hidden, seen = _evaluate(model, graphs, [mask, self.masks["train"]])
-        return replace(hidden, seen_f1=seen.f1)
+        masks = [self.masks[part]]
+        if masks[0] and any(graph.y[graph.train_mask].any() for graph in graphs):
+            masks.append(self.masks["train"])
+        found, *seen = _evaluate(model, graphs, masks)
+        return replace(found, seen_f1=seen[0].f1) if seen else found
 
     def judge(
         self, val: LabelEvaluation, best_loss: float, best_score: float
@@ -273,10 +273,7 @@ class NodeLabels(Task, data=Tissues):
         self._require_positive("test")
 
     def _require_positive(self, part: str) -> None:
-        graphs = getattr(self.data, part)
-        require_positive(graphs, part, self.masks[part])
-        if self.masks[part] is not None:
-            require_positive(graphs, part, self.masks["train"])
+        require_positive(getattr(self.data, part), part, self.masks[part])
 
     def scores(self, model: nn.Module) -> dict[str, float | None]:
         val, test = (
