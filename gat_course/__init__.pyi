@@ -24,6 +24,7 @@ from .datasets import synthetic as synthetic
 from .datasets.ppi import load_ppi as load_ppi
 from .datasets.ppi import read_ppi as read_ppi
 from .datasets.synthetic import synthetic_citation as synthetic_citation
+from .datasets.synthetic_tissues import synthetic_teams as synthetic_teams
 from .datasets.synthetic_tissues import synthetic_tissues as synthetic_tissues
 from .exchange import number_nodes as number_nodes
 from .experiments import bench as bench

@@ -141,31 +141,35 @@ def head_distances(graph: GraphData, alpha: Tensor) -> Tensor:
     return moved[graph.in_degrees > 1].mean(dim=0)
 
 
-def right_attention(graph: GraphData, sends: Tensor) -> Tensor:
-    r"""Uniform attention over the sources that matter, nothing on the others.
+def right_attention(graph: GraphData, relevant: Tensor) -> Tensor:
+    r"""Uniform attention over the edges that matter, nothing on the others.
 
     Weights of edges play no part.
 
     Args:
         graph: the graph.
-        sends: which nodes matter, bool `[N]`.
+        relevant: which edges matter, bool `[E]`; `sends[graph.src]` where it is the
+            source alone that decides.
 
     Returns:
         Weights `[E]`. They sum to one over the edges into a node, or to zero where
-        none of its sources matters.
+        none of them matters.
 
     Raises:
-        ValueError: `sends` is no bool `[N]` of this graph.
+        ValueError: `relevant` is no bool `[E]` of this graph.
 
     >>> graph = GraphData.from_edges([0, 1], [2, 2])
-    >>> attention.right_attention(graph, torch.tensor([True, False, False]))
+    >>> attention.right_attention(graph, torch.tensor([True, False]))
     tensor([1., 0.])
     """
-    if sends.dtype != torch.bool or len(sends) != graph.num_nodes:
-        raise ValueError(f"sends must be bool [{graph.num_nodes}]")
-    relevant = sends[graph.src].float()  # [E]
-    count = relevant.new_zeros(graph.num_nodes).index_add(0, graph.dst, relevant)
-    return relevant / count.clamp(min=1)[graph.dst]
+    if relevant.dtype != torch.bool or relevant.shape != (graph.num_edges,):
+        raise ValueError(
+            f"relevant must be bool [{graph.num_edges}], one for each edge, got "
+            f"{relevant.dtype} {list(relevant.shape)}"
+        )
+    weights = relevant.float()
+    count = weights.new_zeros(graph.num_nodes).index_add(0, graph.dst, weights)
+    return weights / count.clamp(min=1)[graph.dst]
 
 
 def overlap(graph: GraphData, alpha: Tensor, right: Tensor) -> Tensor:

@@ -2,11 +2,20 @@
 
 import dataclasses
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
-from gat_course import GAT, GCN, EdgeGATLayer, GraphData, UniformGATLayer, attention
+from gat_course import (
+    GAT,
+    GCN,
+    EdgeGATLayer,
+    GraphData,
+    UniformGATLayer,
+    attention,
+    formulas,
+)
 
 GRAPH = GraphData(
     num_nodes=4, src=[0, 1, 2, 3, 0, 1, 2], dst=[0, 0, 0, 0, 1, 1, 2], x=torch.eye(4)
@@ -100,17 +109,41 @@ def test_head_distances_without_any_choice_and_with_a_wrong_shape():
         attention.head_distances(GRAPH, torch.ones(7))
 
 
+def test_relative_entropy_is_1_for_uniform_and_0_for_a_single_edge():
+    graph = GRAPH.with_self_loops()
+    uniform = 1 / graph.in_degrees[graph.dst].float()
+    first = torch.zeros(graph.num_edges)
+    first[graph.in_degrees.cumsum(0) - graph.in_degrees] = 1
+    found = attention.relative_entropy(graph, torch.stack([uniform, first], dim=1))
+    choice = graph.in_degrees > 1
+    assert len(found) == int(choice.sum())
+    torch.testing.assert_close(found[:, 0], torch.ones(len(found)))
+    assert not found[:, 1].any()
+    torch.manual_seed(0)
+    alpha = formulas.edge_softmax(
+        torch.randn(graph.num_edges, 3), graph.dst, graph.num_nodes
+    )
+    expected = attention.entropy(graph, alpha)[choice]
+    expected = expected / graph.in_degrees[choice].log().unsqueeze(1)
+    torch.testing.assert_close(attention.relative_entropy(graph, alpha), expected)
+    with pytest.raises(ValueError, match="no fixed scale where edges have weights"):
+        weighted = replace(graph, edge_weight=torch.ones(graph.num_edges))
+        attention.relative_entropy(weighted, alpha)
+
+
 def test_right_attention_is_uniform_over_those_that_matter():
     sends = torch.tensor([True, False, True, False])
     # Node 0 hears 0 and 2 of its four, node 1 only 0, node 2 only itself.
     expected = torch.tensor([1, 0, 1, 0, 2, 0, 2]) / 2
-    assert torch.equal(attention.right_attention(GRAPH, sends), expected)
-    nobody = torch.zeros(4, dtype=torch.bool)
+    relevant = sends[GRAPH.src]
+    assert torch.equal(attention.right_attention(GRAPH, relevant), expected)
+    nobody = torch.zeros(7, dtype=torch.bool)
     assert not attention.right_attention(GRAPH, nobody).any()
 
 
 def test_overlap_is_what_two_distributions_share():
-    right = attention.right_attention(GRAPH, torch.tensor([True, False, True, False]))
+    sends = torch.tensor([True, False, True, False])
+    right = attention.right_attention(GRAPH, sends[GRAPH.src])
     uniform = 1 / GRAPH.in_degrees[GRAPH.dst].float()
     opposite = torch.tensor([0, 0.5, 0, 0.5, 0, 1, 0])
     heads = torch.stack([right, uniform, opposite], dim=1)
@@ -123,15 +156,15 @@ def test_overlap_is_what_two_distributions_share():
         attention.overlap(GRAPH, 2 * heads, right)
 
 
-@pytest.mark.parametrize("sends", [torch.ones(4), torch.ones(5, dtype=torch.bool)])
-def test_right_attention_refuses_senders_of_another_graph(sends):
-    with pytest.raises(ValueError, match=r"sends must be bool \[4\]"):
-        attention.right_attention(GRAPH, sends)
+@pytest.mark.parametrize("relevant", [torch.ones(7), torch.ones(4, dtype=torch.bool)])
+def test_right_attention_refuses_edges_of_another_graph(relevant):
+    with pytest.raises(ValueError, match=r"relevant must be bool \[7\], one for each"):
+        attention.right_attention(GRAPH, relevant)
 
 
 def test_perfect_attention_overlaps_fully_where_some_nodes_hear_nobody():
     sends = torch.tensor([False, False, False, True])  # heard by node 0 alone
-    right = attention.right_attention(GRAPH, sends)
+    right = attention.right_attention(GRAPH, sends[GRAPH.src])
     assert attention.overlap(GRAPH, right.unsqueeze(1), right) == 1
 
 

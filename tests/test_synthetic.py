@@ -10,7 +10,13 @@ from scipy.optimize import linprog
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from gat_course import GraphData, Tissues, synthetic_citation, synthetic_tissues
+from gat_course import (
+    GraphData,
+    Tissues,
+    synthetic_citation,
+    synthetic_teams,
+    synthetic_tissues,
+)
 from gat_course.datasets import row_normalize
 
 
@@ -385,7 +391,7 @@ def test_the_smallest_tissues_keep_the_rules(seed):
         ({"num_graphs": (2, 1, 1, 5)}, "three numbers of graphs"),
         ({"num_nodes": 9}, "10 nodes"),
         ({"num_labels": 0}, "1 label"),
-        ({"num_features": 3}, "num_features must be above 3, got 3"),
+        ({"num_features": 3}, "num_features must be at least 4, got 3"),
         ({"label_noise": -0.01}, r"label_noise must be in \[0, 0.5\), got -0.01"),
         ({"label_noise": 0.5}, "label_noise"),
         ({"label_noise": float("nan")}, "label_noise"),
@@ -394,3 +400,91 @@ def test_the_smallest_tissues_keep_the_rules(seed):
 def test_tissues_refuse_numbers_without_sense(arguments, message):
     with pytest.raises(ValueError, match=message):
         synthetic_tissues(**arguments)
+
+
+# Tissues in which who matters depends on who listens
+
+
+@pytest.fixture(scope="module")
+def teams() -> list[tuple[GraphData, Tensor]]:
+    made, found = synthetic_teams()
+    assert made.name == "synthetic teams" and made.senders is None
+    assert [len(p) for p in (made.train, made.val, made.test)] == [20, 2, 2]
+    assert (made.num_features, made.num_labels) == (50, 121)
+    return list(zip(made.graphs, found, strict=True))
+
+
+def test_teams_are_even_and_their_links_as_many_as_told(teams):
+    sizes = torch.bincount(torch.cat([team for _, team in teams]), minlength=16)
+    assert len(sizes) == 16
+    assert int(sizes.max()) < 1.25 * int(sizes.min())
+    mates, others = [], []
+    for graph, team in teams:
+        adjacency = graph.dense_adjacency()
+        assert torch.equal(adjacency, adjacency.T) and adjacency.max() == 1
+        assert int(adjacency.diagonal().sum()) == 0
+        same = team.unsqueeze(1) == team
+        mates.append((adjacency * same).sum(dim=1))
+        others.append((adjacency * ~same).sum(dim=1))
+        alone = torch.bincount(team, minlength=16)[team] == 1
+        assert bool((mates[-1][~alone] >= 1).all())
+    # Of the six links to any, one in sixteen leads to the own team too.
+    assert float(torch.cat(others).mean()) == pytest.approx(6 * 15 / 16, abs=0.2)
+    assert 2 < float(torch.cat(mates).mean()) < 2.5
+
+
+def test_labels_are_thresholds_of_the_own_teams_mean():
+    made, found = synthetic_teams(
+        3,
+        num_graphs=(4, 1, 1),
+        num_nodes=150,
+        num_features=19,
+        num_labels=6,
+        label_noise=0,
+    )
+
+    def means(graph, team):
+        adjacency = graph.dense_adjacency() + torch.eye(graph.num_nodes)
+        weights = adjacency * (team.unsqueeze(1) == team)
+        # A rotation of marks and signals without noise: linear in the features still.
+        return (weights / weights.sum(dim=1, keepdim=True)).double() @ graph.x.double()
+
+    pairs = list(zip(made.graphs, found, strict=True))
+    x = torch.cat([means(*pair) for pair in pairs])
+    alone = torch.cat([graph.x for graph in made.graphs]).double()
+    y = torch.cat([graph.y for graph in made.graphs])
+    for label in range(6):
+        assert halfspace_exists(x, y[:, label])
+        assert not halfspace_exists(alone, y[:, label])
+
+
+def test_same_seed_same_teams_and_noise_changes_labels_alone(teams):
+    for noise in (0.01, 0.0):
+        made, found = synthetic_teams(label_noise=noise)
+        for (a, team), b, again in zip(teams, made.graphs, found, strict=True):
+            assert torch.equal(a.src, b.src) and torch.equal(a.x, b.x)
+            assert torch.equal(team, again)
+            turned = float((a.y != b.y).float().mean())
+            assert turned == (0 if noise else pytest.approx(0.01, abs=0.003))
+
+
+def test_the_mark_of_a_team_is_in_the_features_of_new_graphs_too(teams):
+    x, team = (
+        torch.cat(column) for column in zip(*[(g.x, t) for g, t in teams], strict=True)
+    )
+    n = sum(graph.num_nodes for graph, _ in teams[:20])
+    model = LogisticRegression(max_iter=200).fit(x[:n], team[:n])
+    assert model.score(x[n:], team[n:]) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_features": 18}, "num_features must be at least 19, got 18"),
+        ({"num_nodes": 9}, "10 nodes"),
+        ({"label_noise": 0.5}, "label_noise"),
+    ],
+)
+def test_teams_refuse_numbers_without_sense(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        synthetic_teams(**arguments)
