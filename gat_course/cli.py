@@ -67,13 +67,18 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from gat_course.datasets import ppi
-    from gat_course.experiments import papers
-
     parser = argparse.ArgumentParser(
         prog="gat-course", description="Long computations of the course."
     )
     commands = parser.add_subparsers(title="commands", required=True)
+    _add_reproduce(commands)
+    _add_bench(commands)
+    return parser
+
+
+def _add_reproduce(commands: argparse._SubParsersAction) -> None:
+    from gat_course.datasets import ppi
+    from gat_course.experiments import papers
 
     text = "Train as the GAT paper did, many times; compare with its table 2 or 3."
     command = commands.add_parser(
@@ -115,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     again = "Finished runs are kept; the same command goes on where it stopped."
     command.set_defaults(run=_reproduce, interrupted=again)
 
+
+def _add_bench(commands: argparse._SubParsersAction) -> None:
     text = "Measure the layers' time and memory beside DGL's and PyG's."
     command = commands.add_parser(
         "bench",
@@ -128,4 +135,3 @@ def _parser() -> argparse.ArgumentParser:
     )
     kept = "What was measured is in the file that ends in .partial."
     command.set_defaults(run=_bench, interrupted=kept)
-    return parser

@@ -101,6 +101,11 @@ COSTS = {
 }
 SLOPES = {"slopes": {"N²": 2, "N": 1}}
 LABELLED = {"xlabel": "nodes N", "ylabel": "time (ms)", "title": "which one grows?"}
+SCORES = {
+    "GAT": {"seen": [[0.2, 0.6, 0.8], [0.4, 0.6]], "hidden": [[0.2, 0.3, 0.4]]},
+    "MLP": {"seen": [[0.1, 0.2, 0.3]]},
+}
+TITLED = {"title": "seen is higher", "ylabel": "micro-F1"}
 # Every function, on small and on crowded data; the first five can draw into axes.
 FIGURES = {
     "graph": lambda **k: plotting.draw_graph(
@@ -133,6 +138,7 @@ FIGURES = {
     "F1 curves": lambda: plotting.learning_curves(F1_HISTORY, **NAME)[1],
     "curves": lambda: plotting.learning_curves(HISTORY, **NAME)[0],
     "three models": lambda: plotting.learning_curves(MODELS, **NAME)[0],
+    "score curves": lambda: plotting.score_curves(SCORES, **TITLED, **NAME),
     "embedding": lambda: plotting.embedding(POINTS, FIVE.y, **NAME),
     "accuracy": lambda: plotting.accuracy_comparison(RESULTS, PUBLISHED, **NAME),
     "three sizes": lambda: plotting.scaling(
@@ -851,3 +857,33 @@ def test_the_style_leaves_alone_what_a_notebooks_backend_sets():
 def test_costs_that_were_not_measured_are_named_in_the_picture():
     ax = scaling({"GAT": [None, math.nan]}, [1, 10], slopes={"N²": 2})
     assert "not measured" in [text.get_text() for text in ax.texts]
+
+
+def test_score_curves_are_means_over_the_runs_that_go_on():
+    ax = plotting.score_curves(SCORES, **TITLED)
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    assert set(lines) == {"GAT seen", "GAT hidden", "MLP seen"}
+    np.testing.assert_allclose(lines["GAT seen"].get_ydata(), [0.3, 0.6, 0.8])
+    np.testing.assert_allclose(lines["GAT hidden"].get_ydata(), [0.2, 0.3, 0.4])
+    colours = {label: line.get_color() for label, line in lines.items()}
+    assert colours["GAT seen"] == colours["GAT hidden"] != colours["MLP seen"]
+    dashes = {label: line.get_linestyle() for label, line in lines.items()}
+    assert dashes["GAT seen"] == dashes["MLP seen"] != dashes["GAT hidden"]
+    assert len(ax.collections) == 1  # a band where there is more than one run
+    entries = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert entries == ["GAT", "MLP", "seen", "hidden"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ({}, "no curve to draw"),
+        ({"GAT": {}}, "no curve to draw"),
+        ({"GAT": {"seen": []}}, "no curve to draw"),
+        ({"GAT": {str(k): [[1.0]] for k in range(4)}}, "1 models and 4 kinds of data"),
+        ({str(m): {"seen": [[1.0]]} for m in range(7)}, "7 models and 1 kinds of data"),
+    ],
+)
+def test_score_curves_refuse_what_cannot_be_drawn(scores, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.score_curves(scores, **TITLED)

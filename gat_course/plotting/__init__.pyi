@@ -3,6 +3,8 @@ from .attention import attention_matrix as attention_matrix
 from .attention import entropy_histogram as entropy_histogram
 from .attention import relative_entropy_histogram as relative_entropy_histogram
 from .attention import weight_histogram as weight_histogram
+from .curves import learning_curves as learning_curves
+from .curves import score_curves as score_curves
 from .graphs import attention_neighbourhood as attention_neighbourhood
 from .graphs import draw_graph as draw_graph
 from .graphs import embedding as embedding
@@ -13,5 +15,4 @@ from .look import WEIGHT_MAP as WEIGHT_MAP
 from .look import style as style
 from .results import accuracy_comparison as accuracy_comparison
 from .results import degree_histogram as degree_histogram
-from .results import learning_curves as learning_curves
 from .results import scaling as scaling

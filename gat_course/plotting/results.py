@@ -1,8 +1,7 @@
-"""Figures of data and results: degrees, curves, accuracies, costs (chapters 2 to 9)."""
+"""Figures of data and results: degrees, accuracies, costs (chapters 2 to 9)."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -58,92 +57,6 @@ def degree_histogram(graph: GraphData) -> Axes:
         text = f"half of the nodes have at most {middle}, the maximum is"
         look.title(ax, f"{text} {degrees.max():,}", graph.name)
     return ax
-
-
-def learning_curves(
-    runs: Any, *, name: str | None = None, metric: str = "accuracy"
-) -> np.ndarray:
-    """Loss and validation score against the epoch, and where the best epoch was.
-
-    Several runs of one model appear as their mean with a band of one standard
-    deviation, over the runs that are still training, for as long as at least half of
-    them are; the vertical line is then the median best epoch.
-
-    Args:
-        runs: a history, a sequence of histories of one model, or a mapping from a
-            model's name to either. A history has `train_loss`, `val_loss`,
-            `val_accuracy` (percent) or `val_f1` (0 to 1), lists with one number per
-            epoch, and `best_epoch`, an index into them.
-        name: the graph's name, put in front of the title.
-        metric: what `val_accuracy` holds, for the axis label.
-
-    Returns:
-        The two axes, loss and score, `[2]`.
-
-    Raises:
-        ValueError: there is no history, or they hold different scores.
-
-    >>> graph = synthetic_citation("cora")
-    >>> model = GCN(graph.num_features, graph.num_classes)
-    >>> plotting.learning_curves(fit(model, graph, max_epochs=3, progress=False))
-    array([...], dtype=object)
-    """
-    models = dict(runs) if isinstance(runs, Mapping) else {"": runs}
-    for model, value in models.items():
-        models[model] = list(value) if isinstance(value, Sequence) else [value]
-    if not models or not all(models.values()):
-        raise ValueError("there is no history to draw")
-    kinds = {hasattr(h, "val_f1") for histories in models.values() for h in histories}
-    if len(kinds) > 1:
-        raise ValueError("some histories hold accuracies and others micro-F1")
-    score = "val_f1" if kinds.pop() else "val_accuracy"
-    with look.style():
-        loss, accuracy = panels = look.panels(5.6, 2, sharex=True)[:, 0]
-        handles = [
-            Line2D([], [], color=look.GREY, linewidth=1, label="training"),
-            Line2D([], [], color=look.GREY, linewidth=2.2, label="validation"),
-        ]
-        longest = 2
-        for m, (model, histories) in enumerate(models.items()):
-            colour, marker = look.of_line(m)
-            mark = {"c": colour, "marker": marker if len(models) > 1 else None}
-            for panel, attribute, paint in (
-                (loss, "train_loss", {"c": colour, "lw": 1.0}),
-                (loss, "val_loss", mark | {"lw": 2.2}),
-                (accuracy, score, mark | {"lw": 2.2}),
-            ):
-                mean, spread = _over_runs([getattr(h, attribute) for h in histories])
-                longest = max(longest, len(mean))
-                every = max(1, len(mean) // 6)  # six markers on a line
-                start = (m * every // 3 + every // 2) % every
-                label = f"{model} {attribute}".strip()
-                panel.plot(mean, markevery=(start, every), label=label, **paint)
-                if len(histories) > 1:
-                    band = {"color": colour, "alpha": 0.2, "linewidth": 0}
-                    epochs = np.arange(len(mean))
-                    panel.fill_between(epochs, mean - spread, mean + spread, **band)
-            best = float(np.median([h.best_epoch for h in histories]))
-            for panel in panels:
-                panel.axvline(best, color=colour, ls=":", lw=1.5)
-                panel.grid(axis="y")
-            text = "median best epoch" if len(histories) > 1 else "best epoch"
-            text = f"{model}: {text} {best:g}".removeprefix(": ")
-            handles.append(Line2D([], [], ls=":", lw=1.5, label=text, **mark))
-        loss.set(xlim=(0, longest - 1), ylabel="loss (nats)")
-        metric = "micro-F1" if score == "val_f1" else f"{metric} (%)"
-        accuracy.set(xlabel="epoch", ylabel=f"validation\n{metric}")
-        accuracy.xaxis.set_major_locator(ticker.MaxNLocator(8, integer=True))
-        look.legend(accuracy, handles, 2)
-        look.title(loss, "the dotted line is the epoch kept", name)
-    return panels
-
-
-def _over_runs(curves: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and spread per epoch while at least half of the runs are training."""
-    lengths = sorted(map(len, curves))
-    last = lengths[len(lengths) // 2]  # at least half reach this epoch
-    table = np.array([*zip_longest(*curves, fillvalue=np.nan)][:last]).T  # [runs, last]
-    return np.nanmean(table, 0), np.nanstd(table, 0)
 
 
 def accuracy_comparison(
