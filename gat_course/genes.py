@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gat_course import intake
 from gat_course.graph import GraphData
-from gat_course.graphs import Tissues
+from gat_course.graphs import Tissues, batch_graphs
 
 
 def same_rows(tissues: Tissues) -> tuple[Tensor, ...]:
@@ -50,7 +50,8 @@ def lookup(tissues: Tissues, genes: Sequence[Tensor]) -> list[Tensor]:
     none where its gene does not occur there.
 
     Args:
-        tissues: the graphs; masks are not looked at.
+        tissues: the graphs. Where the training graphs have a `train_mask`, only the
+            nodes in it are looked at.
         genes: which gene each node is, `[N]` for each graph, as `tissues.genes`.
 
     Returns:
@@ -64,11 +65,12 @@ def lookup(tissues: Tissues, genes: Sequence[Tensor]) -> list[Tensor]:
     >>> [labels.shape for labels in genes.lookup(tissues, numbers)]
     [torch.Size([22, 121])]
     """
-    genes = _checked(genes, tissues)
+    genes, batch = _checked(genes, tissues), batch_graphs(tissues.train)
     known, number = torch.unique(torch.cat(genes), return_inverse=True)
     number = number.split([len(part) for part in genes])
-    trained = torch.cat(number[: len(tissues.train)])
-    y = torch.cat([graph.y for graph in tissues.train])
+    trained, y = torch.cat(number[: len(tissues.train)]), batch.y
+    if batch.train_mask is not None:
+        trained, y = trained[batch.train_mask], y[batch.train_mask]
     ones = y.new_zeros(len(known), y.shape[1]).index_add(0, trained, y)
     nodes = torch.bincount(trained, minlength=len(known)).unsqueeze(1)
     table = (2 * ones > nodes).to(y.dtype)  # [genes, L]

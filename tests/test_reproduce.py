@@ -1090,6 +1090,10 @@ def test_the_command_runs_another_experiment_and_goes_on(with_genes, tmp_path, c
     arguments += ["--workers", "1", "--folder", str(tmp_path), "--models", "gat", "mlp"]
     assert cli.main([*arguments, "--runs", "1"]) == 0
     table = capsys.readouterr().out.splitlines()
+    assert table[-1].startswith(
+        "a table 'gene: its labels', without learning: micro-F1"
+    )
+    assert "it knows 0 of " in table[-1]
     assert "measured of seen genes runs" in " ".join(table[0].split())
     files = {path.name: json.loads(path.read_text()) for path in tmp_path.iterdir()}
     assert files.keys() == {f"ppi-gene-disjoint-2-{m}.json" for m in ("gat", "mlp")}

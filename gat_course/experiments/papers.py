@@ -11,13 +11,19 @@ from torch import nn
 from gat_course import attention, datasets
 from gat_course.datasets import DatasetUnavailable, ppi
 from gat_course.experiments.published import VARIANTS
-from gat_course.genes import gene_disjoint, same_rows
+from gat_course.genes import gene_disjoint, lookup, same_rows
 from gat_course.graph import GraphData
-from gat_course.graphs import Tissues
+from gat_course.graphs import Tissues, batch_graphs
 from gat_course.layers.uniform import UniformGATLayer
 from gat_course.models import GAT, GCN, MLP, InductiveGAT, InductiveGCN
 from gat_course.training.history import Curves
-from gat_course.training.metrics import ACCURACY, MICRO_F1, Metric
+from gat_course.training.metrics import (
+    ACCURACY,
+    MICRO_F1,
+    Metric,
+    label_counts,
+    micro_f1,
+)
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,28 @@ def _look_inside(model: nn.Module, tissues: Tissues, history: Curves) -> dict:
             [[round(v, 3) for v in head] for head in spread.tolist()]
         )
     return notes
+
+
+def lookup_scores(tissues: Tissues) -> dict | None:
+    """How far a table "gene: its labels" gets on the test graphs; None without genes.
+
+    The number of nodes it is asked about, of those whose genes were trained on, and the
+    micro-F1; on hidden genes alone where there are some.
+    """
+    if tissues.genes is None:
+        return None
+    train, test = batch_graphs(tissues.train), batch_graphs(tissues.test)
+    n = len(tissues.test)
+    seen, gene = torch.cat(tissues.genes[: len(tissues.train)]), tissues.genes[-n:]
+    gene, found = torch.cat(gene), torch.cat(lookup(tissues, tissues.genes))
+    if train.train_mask is not None:
+        seen, asked = seen[train.train_mask], test.test_mask
+        gene, found, y = gene[asked], found[asked], test.y[asked]
+    else:
+        y = test.y
+    known = int(torch.isin(gene, seen).sum())
+    score = micro_f1(label_counts(found - 0.5, y))
+    return {"nodes": len(gene), "known": known, "micro-F1": round(score, 4)}
 
 
 def _unavailable(name: str, files: str) -> DatasetUnavailable:

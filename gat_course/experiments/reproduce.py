@@ -28,6 +28,7 @@ from gat_course.experiments.papers import (
     PUBLISHED,
     Experiment,
     experiment,
+    lookup_scores,
 )
 from gat_course.intervals import difference
 from gat_course.training.record import Runs, read_file
@@ -274,6 +275,14 @@ def gaps(results: Mapping[str, Runs], base: str = "gat") -> pd.DataFrame:
     return table.rename_axis(index="model", columns=f"less {base} (Welch)")
 
 
+def lookup_of(
+    name: str | Experiment, models: Iterable[str], folder: str | os.PathLike
+) -> dict | None:
+    """What the files say of the table without learning; see `papers.lookup_scores`."""
+    path = _path(folder, experiment(name), next(iter(models)))
+    return read_file(path)[0].get("lookup")
+
+
 def _mean_and_std(values: Iterable[float]) -> tuple[float, float | None]:
     values = list(values)
     std = statistics.stdev(values) if len(values) > 1 else None
@@ -330,6 +339,8 @@ def _about(plan: Experiment, model: str, runs: int, data: GraphData | Tissues) -
     }
     if plan.costs:
         about |= {"name": data.name, "machine": _machine(data.device)}
+        if found := lookup_scores(data):
+            about["lookup"] = found
     return about
 
 
