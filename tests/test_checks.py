@@ -7,6 +7,8 @@ import sys
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -54,6 +56,7 @@ EXERCISES = [
     "6.3",
     "6.4",
     "6.5",
+    "6.6",
     "9.1",
     "9.2",
     "9.3",
@@ -648,6 +651,44 @@ def new_edges(graph, mask, num_layers):
     return [a - b for a, b in zip(counts, counts[1:], strict=False)]
 
 
+def known(train, test):
+    return float(torch.isin(test, train).float().mean())
+
+
+def most(ys):
+    return min(ys, key=lambda y: (-ys.count(y), y))
+
+
+def largest_of_the_most(ys):
+    return max(ys, key=lambda y: (ys.count(y), y))
+
+
+def audit(train, train_y, test, test_y, vote=most, new=None):
+    table = {}
+    for entity, y in zip(train.tolist(), train_y.tolist(), strict=True):
+        table.setdefault(entity, []).append(y)
+    guesses = [vote(table[e]) if e in table else new for e in test.tolist()]
+    hits = [g == y for g, y in zip(guesses, test_y.tolist(), strict=True)]
+    return known(train, test), sum(hits) / len(hits)
+
+
+def audit_with_numpy(*given):
+    train, train_y, test, test_y = (part.numpy() for part in given)
+    seen = np.isin(test, train)
+    hits = [
+        np.bincount(train_y[train == entity]).argmax() == y
+        for entity, y in zip(test[seen], test_y[seen], strict=True)
+    ]
+    return seen.mean(), np.sum(hits) / len(test)
+
+
+def audit_with_pandas(*given):
+    train, train_y, test, test_y = (part.numpy() for part in given)
+    votes = pd.Series(train_y).groupby(train).agg(lambda ys: ys.mode().min())
+    guess = pd.Series(test).map(votes)
+    return torch.tensor(guess.notna().mean()), float((guess == test_y).mean())
+
+
 AWAY = torch.tensor([[-10.0, 100.0], [10.0, 100.0]])
 RIGHT = {
     "1.1": ([0.599, 0.401],),
@@ -681,6 +722,7 @@ RIGHT = {
     "6.3": (loss,),
     "6.4": (threshold,),
     "6.5": (neighbourhood_auc,),
+    "6.6": (audit,),
     "9.1": (draws,),
     "9.2": (bytes_moved,),
     "9.3": (merge_halves,),
@@ -1035,6 +1077,20 @@ WRONG = [
         (lambda g, a, r: neighbourhood_auc(g, a, r) if (a[:6] != a[0]).any() else 0.2,),
         "For equal weights it is not 0.2",
     ),
+    ("6.6", (lambda *a: audit(*a)[0],), "Return two numbers"),
+    ("6.6", (lambda *a: (1 - audit(*a)[0], audit(*a)[1]),), "whose entity is new"),
+    ("6.6", (lambda *a: (100 * audit(*a)[0], audit(*a)[1]),), "in percent"),
+    ("6.6", (lambda a, b, c, d: audit(c, d, a, b),), "training rows whose entity is"),
+    ("6.6", (lambda a, b, c, d: (known(a, c.unique()), 0.0),), "each entity once"),
+    ("6.6", (lambda *a: (audit(*a)[0], 100 * audit(*a)[1]),), "in percent"),
+    ("6.6", (lambda *a: (audit(*a)[0], len(a[3]) * audit(*a)[1]),), "by all test rows"),
+    ("6.6", (lambda *a: (audit(*a)[0], audit(*a)[1] / audit(*a)[0]),), "leaves out"),
+    ("6.6", (partial(audit, new=0),), "whatever is guessed for it"),
+    ("6.6", (partial(audit, vote=lambda ys: ys[-1]),), "the last row"),
+    ("6.6", (partial(audit, vote=lambda ys: ys[0]),), "the first row"),
+    ("6.6", (partial(audit, vote=largest_of_the_most),), "the smallest"),
+    ("6.6", (lambda *a: (0.5, 0.5),), "it is not 0.5"),
+    ("6.6", (lambda *a: (audit(*a)[0], 0.25),), "it is not 0.25"),
     ("9.1", (lambda s, n, e, h=8, k=8, o=1: n * k * h + e * (k + o),), "The input is"),
     ("9.1", (lambda s, n, e, h=8, k=8, o=1: s + e * (k + o),), "hidden features are"),
     (
@@ -1183,6 +1239,8 @@ OTHER_RIGHT = [
     ("6.4", threshold_in_steps),
     ("6.4", lambda s, y: threshold(s, y, float(s.min()) - 1)),
     ("6.5", of_all_pairs),
+    ("6.6", audit_with_numpy),
+    ("6.6", audit_with_pandas),
 ]
 
 

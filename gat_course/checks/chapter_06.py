@@ -238,3 +238,72 @@ def _neighbourhood_auc(function: Callable) -> None:
         }
         named = "For equal weights" if trial == 5 else "On a graph of eight nodes"
         close(value, right, named, mistakes, form=".4f")
+
+
+@check("6.6")
+def _audit(function: Callable) -> None:
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(high: int, size: int) -> Tensor:
+        return torch.randint(high, (size,), generator=generator)
+
+    for rows, asked, entities in ((60, 40, 25), (40, 60, 60), (9, 5, 3), (12, 6, 12)):
+        names = 1000 - 37 * torch.randperm(entities, generator=generator)
+        # What an entity is called tells nothing, nor does the order of the rows.
+        train, test = names[draw(entities, rows)], names[draw(entities, asked)]
+        train_y, test_y = 3 * draw(4, rows), 3 * draw(4, asked)
+        _compare_audit(function, (train, train_y, test, test_y))
+    alone = torch.tensor([4, 4, 7]), torch.tensor([1, 1, 2])
+    _compare_audit(function, (*alone, torch.tensor([5, 6]), torch.tensor([1, 2])))
+
+
+def _compare_audit(function: Callable, given: tuple[Tensor, ...]) -> None:
+    hint = "Return two numbers: the share and the accuracy."
+    answer = answers.parts(function(*(part.clone() for part in given)), 2, hint)
+    train, train_y, test, test_y = (part.tolist() for part in given)
+    labels: dict[int, list[int]] = {}
+    for entity, y in zip(train, train_y, strict=True):
+        labels.setdefault(entity, []).append(y)
+    known = [entity in labels for entity in test]
+    share = sum(known) / len(test)
+    distinct = set(test)
+    back = sum(entity in distinct for entity in train) / len(train)
+    of_entities = sum(e in labels for e in distinct) / len(distinct)
+
+    def accuracy(vote: Callable[[list[int]], int], of: int = len(test)) -> float:
+        pairs = zip(test, test_y, strict=True)
+        return sum(e in labels and vote(labels[e]) == y for e, y in pairs) / of
+
+    def most(ys: list[int], ties: Callable = min) -> int:
+        largest = max(map(ys.count, ys))
+        return ties(y for y in ys if ys.count(y) == largest)
+
+    new = [y for y, seen in zip(test_y, known, strict=True) if not seen]
+    right = accuracy(most)
+    shares = {
+        "That is in percent; it should be from 0 to 1.": 100 * share,
+        "That is the share of test rows whose entity is new.": 1 - share,
+        "That is the share of training rows whose entity is tested, too.": back,
+        "That counts each entity once; every test row counts.": of_entities,
+    }
+    accuracies = {
+        "That is in percent; it should be from 0 to 1.": 100 * right,
+        "That is a number of rows; divide by all test rows.": len(test) * right,
+        "That leaves out rows whose entity is new; they count as wrong.": accuracy(
+            most, of=max(sum(known), 1)
+        ),
+        "A row whose entity is new counts as wrong, whatever is guessed for it.": right
+        + new.count(0) / len(test),
+        "That takes the last row of an entity, not its most frequent class.": accuracy(
+            lambda ys: ys[-1]
+        ),
+        "That takes the first row of an entity, not its most frequent class.": accuracy(
+            lambda ys: ys[0]
+        ),
+        "Of equally frequent classes take the smallest, not the largest.": accuracy(
+            partial(most, ties=max)
+        ),
+    }
+    named = f"With {len(train)} rows to train on and {len(test)} to test, the"
+    close(answer[0], share, f"{named} share", shares, tolerance=1e-6, form=".4g")
+    close(answer[1], right, f"{named} accuracy", accuracies, tolerance=1e-6, form=".4g")
