@@ -86,32 +86,32 @@ def uniform_entropy(graph: GraphData) -> Tensor:
 def relative_entropy(graph: GraphData, alpha: Tensor) -> Tensor:
     r"""Entropy over that of uniform attention: 0 is all on one edge, 1 is uniform.
 
-    Low is called sharp, high flat. Nodes with fewer than two incoming edges are left
-    out: there is nothing to choose.
+    Low is called sharp, high flat.
 
     Args:
         graph: the graph, without weights of edges.
         alpha: weights `[E, K]`.
 
     Returns:
-        `[n, K]`, a row for each node that is not left out, in their order.
+        `[N, K]`; NaN for a node with fewer than two incoming edges, which has no
+        choice.
 
     Raises:
         ValueError: the edges have weights, for which uniform attention does not have
             the largest entropy, or a shape is wrong.
 
     >>> graph = GraphData.from_edges([0, 1], [2, 2])
-    >>> attention.relative_entropy(graph, torch.tensor([[0.5, 1.0], [0.5, 0.0]]))
-    tensor([[1., 0.]])
+    >>> attention.relative_entropy(graph, torch.tensor([[0.5, 1.0], [0.5, 0.0]]))[2]
+    tensor([1., 0.])
     """
     if graph.edge_weight is not None:
         raise ValueError(
             "relative entropy has no fixed scale where edges have weights; compare "
             "entropy(graph, alpha) with uniform_entropy(graph)"
         )
-    choice = graph.in_degrees > 1
-    limit = uniform_entropy(graph)[choice].unsqueeze(1)
-    return entropy(graph, alpha)[choice] / limit.to(alpha.dtype)
+    limit = uniform_entropy(graph).to(alpha.dtype).unsqueeze(1)  # [N, 1]
+    no_choice = (graph.in_degrees <= 1).unsqueeze(1)
+    return (entropy(graph, alpha) / limit).masked_fill(no_choice, float("nan"))
 
 
 def head_distances(graph: GraphData, alpha: Tensor) -> Tensor:
@@ -164,8 +164,7 @@ def right_attention(graph: GraphData, relevant: Tensor) -> Tensor:
     """
     if relevant.dtype != torch.bool or relevant.shape != (graph.num_edges,):
         raise ValueError(
-            f"relevant must be bool [{graph.num_edges}], one for each edge, got "
-            f"{relevant.dtype} {list(relevant.shape)}"
+            f"relevant must be bool [{graph.num_edges}], one for each edge"
         )
     weights = relevant.float()
     count = weights.new_zeros(graph.num_nodes).index_add(0, graph.dst, weights)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -114,20 +113,24 @@ def test_relative_entropy_is_1_for_uniform_and_0_for_a_single_edge():
     uniform = 1 / graph.in_degrees[graph.dst].float()
     first = torch.zeros(graph.num_edges)
     first[graph.in_degrees.cumsum(0) - graph.in_degrees] = 1
-    found = attention.relative_entropy(graph, torch.stack([uniform, first], dim=1))
-    choice = graph.in_degrees > 1
-    assert len(found) == int(choice.sum())
-    torch.testing.assert_close(found[:, 0], torch.ones(len(found)))
-    assert not found[:, 1].any()
     torch.manual_seed(0)
-    alpha = formulas.edge_softmax(
-        torch.randn(graph.num_edges, 3), graph.dst, graph.num_nodes
+    drawn = formulas.edge_softmax(
+        torch.randn(graph.num_edges, 1), graph.dst, graph.num_nodes
     )
-    expected = attention.entropy(graph, alpha)[choice]
-    expected = expected / graph.in_degrees[choice].log().unsqueeze(1)
-    torch.testing.assert_close(attention.relative_entropy(graph, alpha), expected)
+    alpha = torch.cat([uniform[:, None], first[:, None], drawn], dim=1)
+    found = attention.relative_entropy(graph, alpha)
+    choice = graph.in_degrees > 1
+    assert found.shape == (4, 3)
+    assert found[~choice].isnan().all() and not found[choice].isnan().any()
+    torch.testing.assert_close(found[choice, 0], torch.ones(int(choice.sum())))
+    assert not found[choice, 1].any()
+    for node in choice.nonzero().flatten().tolist():
+        weights = drawn[graph.dst == node, 0]
+        entropy = float(torch.distributions.Categorical(weights).entropy())
+        expected = entropy / math.log(len(weights))
+        assert float(found[node, 2]) == pytest.approx(expected, rel=1e-5)
+    weighted = dataclasses.replace(graph, edge_weight=torch.ones(graph.num_edges))
     with pytest.raises(ValueError, match="no fixed scale where edges have weights"):
-        weighted = replace(graph, edge_weight=torch.ones(graph.num_edges))
         attention.relative_entropy(weighted, alpha)
 
 

@@ -96,7 +96,7 @@ def _look_inside(model: nn.Module, tissues: Tissues, history: Curves) -> dict:
     for layer in zip(*alphas, strict=True):
         pairs = zip(tissues.test, layer, strict=True)
         values = torch.cat([attention.relative_entropy(*pair) for pair in pairs])
-        values = values.double().cpu()  # [n, K]
+        values = values[~values.isnan().any(dim=1)].double().cpu()  # [n, K]
         spread = values.quantile(middles, dim=0).t()  # [K, 50]
         notes["entropy"].append([round(v, 4) for v in values.mean(dim=0).tolist()])
         notes["entropy_quantiles"].append(

@@ -150,7 +150,8 @@ def fit_graphs(
     turns long before the score, keeping what is best in both, as `fit` does, would keep
     an early and poor epoch. The model comes back in evaluation mode. The test graphs
     are not looked at. Everything else is checked before the first epoch, for which the
-    model computes one graph.
+    model computes one graph. Where the graphs have masks, as after `gene_disjoint`,
+    training keeps to each `train_mask` and validation to each `val_mask`.
 
     Args:
         model: called as `model(graph, x)`, returns logits `[N, L]`.
