@@ -109,7 +109,9 @@ def relative_entropy(graph: GraphData, alpha: Tensor) -> Tensor:
             "relative entropy has no fixed scale where edges have weights; compare "
             "entropy(graph, alpha) with uniform_entropy(graph)"
         )
-    limit = uniform_entropy(graph).to(alpha.dtype).unsqueeze(1)  # [N, 1]
+    # A node without a choice is divided by log 2: 0/0 would spoil its gradient.
+    limit = graph.in_degrees.clamp(min=2).double().log()
+    limit = limit.to(alpha.dtype).unsqueeze(1)  # [N, 1]
     no_choice = (graph.in_degrees <= 1).unsqueeze(1)
     return (entropy(graph, alpha) / limit).masked_fill(no_choice, float("nan"))
 

@@ -143,4 +143,9 @@ def gene_disjoint(
 
 def _checked(genes: Sequence[Tensor], tissues: Tissues) -> tuple[Tensor, ...]:
     """The numbers of the genes, by the rules for `Tissues.genes`."""
+    if genes is None:
+        raise ValueError(
+            f"{tissues.name} does not say which gene a node is: genes is None. Give a "
+            "number for each node, or same_rows(tissues)"
+        )
     return replace(tissues, genes=tuple(genes)).genes

@@ -155,6 +155,7 @@ class _CSRMatmul(torch.autograd.Function):
             shape = ctx.x.shape[1], ctx.x.shape[0]
             if torch.is_grad_enabled():  # this gradient is to be differentiated again
                 x_t = trusted_csr(crow_t, row_t, values_t.detach(), shape)
+                x_t._entries = values_t
                 grad_weight = _CSRMatmul.apply(values_t, grad, x_t)
             else:
                 grad_weight = _product(crow_t, row_t, values_t, grad, shape)

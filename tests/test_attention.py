@@ -129,6 +129,9 @@ def test_relative_entropy_is_1_for_uniform_and_0_for_a_single_edge():
         entropy = float(torch.distributions.Categorical(weights).entropy())
         expected = entropy / math.log(len(weights))
         assert float(found[node, 2]) == pytest.approx(expected, rel=1e-5)
+    asked = drawn.clone().requires_grad_()
+    attention.relative_entropy(graph, asked)[choice].sum().backward()
+    assert asked.grad.isfinite().all()
     weighted = dataclasses.replace(graph, edge_weight=torch.ones(graph.num_edges))
     with pytest.raises(ValueError, match="no fixed scale where edges have weights"):
         attention.relative_entropy(weighted, alpha)

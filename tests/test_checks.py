@@ -1089,8 +1089,8 @@ WRONG = [
     ("6.6", (partial(audit, vote=lambda ys: ys[-1]),), "the last row"),
     ("6.6", (partial(audit, vote=lambda ys: ys[0]),), "the first row"),
     ("6.6", (partial(audit, vote=largest_of_the_most),), "the smallest"),
-    ("6.6", (lambda *a: (0.5, 0.5),), "it is not 0.5"),
-    ("6.6", (lambda *a: (audit(*a)[0], 0.25),), "it is not 0.25"),
+    ("6.6", (lambda *a: (0.5, 0.5),), "test: The share: it is not 0.5."),
+    ("6.6", (lambda *a: (audit(*a)[0], 0.25),), "The accuracy: it is not 0.25."),
     ("9.1", (lambda s, n, e, h=8, k=8, o=1: n * k * h + e * (k + o),), "The input is"),
     ("9.1", (lambda s, n, e, h=8, k=8, o=1: s + e * (k + o),), "hidden features are"),
     (

@@ -1,5 +1,6 @@
 """One gene in many graphs: the table that needs no learning, and the split without."""
 
+import math
 import os
 from collections import Counter
 from dataclasses import replace
@@ -22,6 +23,7 @@ from gat_course import (
     load_ppi,
     micro_f1,
     papers,
+    reproduce,
     run_seeds,
 )
 from gat_course.training.record import read_file
@@ -112,6 +114,9 @@ def test_genes_that_do_not_fit_are_refused():
     short = tissues.genes[:-1]
     wrong = [gene[:-1] for gene in tissues.genes]
     floats = [gene.float() for gene in tissues.genes]
+    for use in (genes.lookup, gene_disjoint):
+        with pytest.raises(ValueError, match="leaky does not say which gene .* same_r"):
+            use(replace(tissues, genes=None), None)
     for given in (short, wrong, floats):
         for use in (genes.lookup, gene_disjoint):
             with pytest.raises(ValueError, match="genes must hold one int64 .N. for"):
@@ -135,7 +140,9 @@ def test_equal_rows_are_one_gene_and_others_are_not(seed):
 
 def test_no_gene_is_torn_apart_and_some_are_taken_together():
     tissues = leaky()
-    alike = [replace(g, x=g.x[:, :0].new_zeros(len(g.x), 1)) for g in tissues.graphs]
+    alike = [
+        replace(g, x=torch.zeros(len(g.x), 1), y=g.y[:, :2]) for g in tissues.graphs
+    ]
     parts = {"train": alike[:4], "val": alike[4:5], "test": alike[5:]}
     blurred = replace(tissues, **parts)  # labels alone tell the genes apart now
     pairs = set(
@@ -146,7 +153,8 @@ def test_no_gene_is_torn_apart_and_some_are_taken_together():
         )
     )
     assert max(Counter(gene for gene, _ in pairs).values()) == 1
-    assert len({row for _, row in pairs}) <= len(pairs)
+    rows = torch.cat([graph.y for graph in blurred.graphs]).unique(dim=0)
+    assert len({row for _, row in pairs}) == len(rows) < len(pairs)
 
 
 # --------------------------------------------------------- the split
@@ -309,6 +317,46 @@ def test_a_file_of_runs_keeps_the_score_of_seen_genes_and_notes(apart, tmp_path)
     (run,) = run_seeds(make, leaky(), [0], path=plain, **OPTIONS)
     assert run.seen_f1 is None and not run.history.val_seen_f1
     assert "seen" not in plain.read_text() and "notes" not in plain.read_text()
+
+
+def test_a_score_of_nothing_right_is_kept_and_told(apart, tmp_path):
+    class No(InductiveGAT):
+        def forward(self, graph, x):
+            return super().forward(graph, x) * 0 - 3
+
+    path = tmp_path / "ppi-gat.json"
+    no = partial(No, 3, 5, hidden=4, num_heads=2, out_heads=2)
+    (run,) = run_seeds(no, apart, [0], path=path, about={"name": "x"}, **OPTIONS)
+    _, again = read_file(path)
+    assert run.seen_f1 == again[0].seen_f1 == 0.0
+    table = reproduce.table("ppi", {"gat": again}, data="x")
+    assert table.loc["gat", "of seen genes"] == "0.000"
+
+
+@pytest.mark.parametrize("given", [None, 3, {"a": torch.ones(1)}, {"a": math.nan}])
+def test_a_look_that_gives_no_plain_values_is_told_so(apart, given):
+    with pytest.raises(ValueError, match="look must return plain, finite values by"):
+        run_seeds(make, apart, [0], look=lambda *_: given, **OPTIONS)
+
+
+def test_runs_with_masks_are_not_those_without(apart, tmp_path, monkeypatch):
+    from gat_course.training.many_graphs import NodeLabels
+
+    run_seeds(make, apart, [0], path=tmp_path / "x.json", **OPTIONS)
+    monkeypatch.delattr(NodeLabels, "describe")  # as before masks counted
+    with pytest.raises(ValueError, match="another experiment: its masks differs"):
+        run_seeds(make, apart, [0, 1], path=tmp_path / "x.json", **OPTIONS)
+
+
+def test_other_masks_than_the_one_asked_for_need_not_fit(apart):
+    model, plain = make(), leaky().test[0]
+    both = [apart.test[0], replace(plain, test_mask=plain.y[:, 0] == 1)]
+    one_by_one = evaluate_graphs(model, both, batch_size=1, mask="test_mask")
+    assert evaluate_graphs(model, both, mask="test_mask").f1 == one_by_one.f1
+    assert evaluate_graphs(model, both).f1 == evaluate_graphs(model, both, 1).f1
+    for odd in ("src", "test", "x"):
+        with pytest.raises(ValueError, match=f"mask must be one of .*got '{odd}'"):
+            evaluate_graphs(model, both, mask=odd)
 
 
 def test_masks_that_leave_nothing_are_refused(apart):

@@ -13,6 +13,7 @@ from gat_course import (
     EdgeGATLayer,
     GraphData,
     UniformGATLayer,
+    layers,
     sparse,
 )
 
@@ -415,3 +416,65 @@ def test_scores_that_nothing_would_read_are_refused():
     both = type("Both", (DenseGATLayer,), {**scores, "attend": EdgeGATLayer.attend})
     for base in (EdgeGATLayer, both):
         assert type("Mine", (base,), scores)(5, 3)
+
+
+# Sums with one fixed weight for each edge
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("seed", range(6))
+def test_neighbour_sums_are_products_with_the_weighted_adjacency(seed, dtype):
+    generator = torch.Generator().manual_seed(seed)
+    n, edges = [(1, 0), (1, 4), (5, 0), (6, 30), (9, 12), (30, 200)][seed]
+    src, dst = torch.randint(n, (2, edges), generator=generator)
+    graph = GraphData(num_nodes=n, src=src, dst=dst)
+    weights = torch.rand(edges, generator=generator)  # float32, whatever h is
+    h = torch.randn(n, 3, generator=generator).to(dtype).requires_grad_()
+    adjacency = torch.zeros(n, n, dtype=torch.float64)
+    adjacency.index_put_(
+        (graph.dst, graph.src), weights.to(dtype).double(), accumulate=True
+    )
+    out = layers.neighbour_sums(graph, weights, h)
+    assert out.dtype == dtype
+    close = {"rtol": 1e-2, "atol": 1e-2} if dtype == torch.float16 else {}
+    expected = (adjacency @ h.detach().double()).to(dtype)
+    torch.testing.assert_close(out, expected, **close)
+    if edges:
+        (grad,) = torch.autograd.grad(out.sum(), h)
+        expected = adjacency.sum(dim=0).unsqueeze(1).expand(n, 3).to(dtype)
+        torch.testing.assert_close(grad, expected, **close)
+
+
+@pytest.mark.parametrize("wrong", [(1, 3), (3, 3), (5, 3), (4, 2)])
+def test_neighbour_sums_refuse_what_does_not_fit(wrong):
+    graph = GraphData.from_edges([0, 1, 2, 0], [1, 2, 0, 2])
+    weights, rows = wrong
+    with pytest.raises(ValueError, match=r"weights must be \[4\], one for each edge"):
+        layers.neighbour_sums(graph, torch.ones(weights), torch.ones(rows, 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_a_gcn_hears_hubs_and_any_unit_of_weights(dtype):
+    hubs = torch.tensor([0, 1]).repeat_interleave(400)
+    leaves = torch.arange(2, 802)
+    src, dst = [torch.cat([a, torch.tensor([0])]) for a in (hubs, leaves)]
+    dst[-1] = 1
+    graph = GraphData.from_edges(src, dst, 802, undirected=True)
+    layer = layers.GCNLayer(1, 1).to(dtype)
+    with torch.no_grad():
+        layer.weight.fill_(1)
+    x = torch.zeros(802, 1, dtype=dtype)
+    x[1] = 401
+    assert layer(graph, x)[0].item() == pytest.approx(1, rel=1e-2)
+    for scale in (1e20, 1e-30):
+        pair = GraphData.from_edges([0, 1], [1, 0], edge_weight=[scale, scale])
+        out = layer(pair, torch.ones(2, 1, dtype=dtype))
+        assert out.flatten().tolist() == pytest.approx([1, 1], rel=1e-2)
+
+
+def test_uniform_shares_of_large_weights_in_half_precision():
+    graph = GraphData.from_edges([0, 1], [2, 2], edge_weight=[1e5, 3e5])
+    _, alpha = UniformGATLayer(2, 2).half()(
+        graph, torch.ones(3, 2).half(), return_attention=True
+    )
+    assert alpha.flatten().tolist() == pytest.approx([0.25, 0.75], rel=1e-3)

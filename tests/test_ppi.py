@@ -838,8 +838,9 @@ def test_later_labels_that_are_not_there(later, tmp_path, monkeypatch):
     for part in ("no server has them", "put ppi_go2022.zip, ppi_structure_", "FOLDER"):
         assert part in told
     assert "network and run this again" not in told
-    with pytest.warns(UserWarning, match="IN PLACE OF PPI WITH GO-2022 LABELS"):
+    with pytest.warns(UserWarning, match="IN PLACE OF PPI WITH GO-2022") as caught:
         stand_in = load_ppi(tmp_path / "cache", "synthetic", "GO-2022")
+    assert caught[0].filename == __file__
     assert stand_in.name == "synthetic stand-in for PPI"
 
 

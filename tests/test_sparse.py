@@ -71,6 +71,22 @@ def test_second_derivatives_equal_those_of_the_dense_product():
     torch.testing.assert_close(ours[1], theirs[1])
 
 
+@pytest.mark.parametrize("weight_first", [True, False])
+def test_the_gradient_of_one_factor_is_differentiated_by_the_other(weight_first):
+    def mixed(product, *factors):
+        first, second = factors if weight_first else factors[::-1]
+        (gradient,) = torch.autograd.grad((product**3).sum(), first, create_graph=True)
+        return torch.autograd.grad((gradient**2).sum(), second)[0]
+
+    x, dense, values = pair()
+    stored = dense != 0
+    dense.requires_grad_()
+    weight = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    ours = mixed(sparse.matmul(x, weight), weight, values)
+    theirs = mixed((dense * stored) @ weight, weight, dense)
+    torch.testing.assert_close(ours, theirs[stored] if weight_first else theirs)
+
+
 def test_a_second_derivative_that_would_be_wrong_is_refused():
     x = pair()[0].detach().requires_grad_()
     weight = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)

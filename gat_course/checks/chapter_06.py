@@ -304,6 +304,6 @@ def _compare_audit(function: Callable, given: tuple[Tensor, ...]) -> None:
             partial(most, ties=max)
         ),
     }
-    named = f"With {len(train)} rows to train on and {len(test)} to test, the"
-    close(answer[0], share, f"{named} share", shares, tolerance=1e-6, form=".4g")
-    close(answer[1], right, f"{named} accuracy", accuracies, tolerance=1e-6, form=".4g")
+    with case(f"With {len(train)} rows to train on and {len(test)} to test:"):
+        close(answer[0], share, "The share:", shares, tolerance=1e-6, form=".4g")
+        close(answer[1], right, "The accuracy:", accuracies, 1e-6, ".4g")

@@ -79,9 +79,19 @@ def load_ppi(
     """
     if labels not in LABELS:
         raise ValueError(f"labels must be one of {LABELS}, got {labels!r}")
-    if labels == "GO-2022":
-        return _load_go_2022(root, fallback)
-    files = RemoteFiles(
+    published = labels == "published"
+    found = find_files(_published() if published else _go_2022(), root, fallback)
+    if found is None:
+        return synthetic_tissues()
+    if published:
+        return read_zip(found["ppi.zip"], "ppi.zip", "PPI")
+    file = "ppi_go2022.zip"
+    tissues = read_zip(found[file], file, GO_2022_NAME)
+    return replace(tissues, genes=_genes(found["ppi_structure_features.npz"]))
+
+
+def _published() -> RemoteFiles:
+    return RemoteFiles(
         label="PPI",
         sums=SHA256,
         mirrors=MIRRORS,
@@ -89,14 +99,10 @@ def load_ppi(
         stand_in="synthetic graphs",
         otherwise=" To read other graphs in this form, use read_ppi(path).",
     )
-    found = find_files(files, root, fallback)
-    if found is None:
-        return synthetic_tissues()
-    return read_zip(found["ppi.zip"], "ppi.zip", "PPI")
 
 
-def _load_go_2022(root: str | os.PathLike | None, fallback: str | None) -> Tissues:
-    files = RemoteFiles(
+def _go_2022() -> RemoteFiles:
+    return RemoteFiles(
         label="PPI with GO-2022 labels",
         sums=GO_2022,
         mirrors=(),
@@ -104,12 +110,6 @@ def _load_go_2022(root: str | os.PathLike | None, fallback: str | None) -> Tissu
         subfolder="ppi",
         stand_in="synthetic graphs",
     )
-    found = find_files(files, root, fallback)
-    if found is None:
-        return synthetic_tissues()
-    file = "ppi_go2022.zip"
-    tissues = read_zip(found[file], file, GO_2022_NAME)
-    return replace(tissues, genes=_genes(found["ppi_structure_features.npz"]))
 
 
 def _genes(content: bytes) -> list[Tensor]:

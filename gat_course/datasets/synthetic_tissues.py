@@ -90,8 +90,8 @@ def synthetic_teams(
 
     Every node belongs to one of 16 teams. It has the mark of its team, a signal $v_i$
     of three numbers, and numbers that mean nothing; a rotation mixes them into
-    features. It is linked to one or two nodes of its own team, and to some six of any.
-    Label $l$ of node $i$ is
+    features. The nodes of a team stand in a row, each linked to the next; and every
+    node is linked to some six nodes of any team. Label $l$ of node $i$ is
 
     $$y_{il} = \big[\,\theta_l^\top \bar v_i > t_l\,\big],\qquad
     \bar v_i = \text{mean of } v_j \text{ over } j \text{ in } \mathcal N(i)

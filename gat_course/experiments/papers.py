@@ -89,8 +89,12 @@ def _look_inside(model: nn.Module, tissues: Tissues, history: Curves) -> dict:
     notes = {n: [round(f1, 4) for f1 in curve] for n, curve in notes.items() if curve}
     try:
         alphas = [attention.extract(model, graph) for graph in tissues.test]
-    except TypeError:  # it has no attention
+    except TypeError as error:
+        if "has no attention" not in str(error):
+            raise
         return notes
+    if not any(bool((graph.in_degrees > 1).any()) for graph in tissues.test):
+        return notes  # no node has a choice
     middles = (torch.arange(50, dtype=torch.float64) + 0.5) / 50
     notes |= {"entropy": [], "entropy_quantiles": []}
     for layer in zip(*alphas, strict=True):

@@ -222,8 +222,9 @@ def table(
     rows = []
     for model, runs in results.items():
         row = {"measured": metric.write(runs.mean, runs.std if len(runs) > 1 else None)}
-        if costs and runs[0].seen_f1 is not None:
-            row["of seen genes"] = metric.write(*_mean_and_std(r.seen_f1 for r in runs))
+        seen = [run.seen_f1 for run in runs] if costs else []
+        if seen and None not in seen:
+            row["of seen genes"] = metric.write(*_mean_and_std(seen))
         row["runs"] = len(runs)
         row["published"] = metric.write(*known[model]) if model in known else "–"
         if costs:
@@ -283,8 +284,7 @@ def lookup_of(
     return read_file(path)[0].get("lookup")
 
 
-def _mean_and_std(values: Iterable[float]) -> tuple[float, float | None]:
-    values = list(values)
+def _mean_and_std(values: list[float]) -> tuple[float, float | None]:
     std = statistics.stdev(values) if len(values) > 1 else None
     return statistics.mean(values), std
 

@@ -59,11 +59,15 @@ class GCNLayer(nn.Module):
         x = dropout(x, self.feat_drop, self.training)
         z = formulas.transform(x, self.weight)  # [N, F']
         src, dst = graph.src, graph.dst
-        degree = graph.in_strengths.to(z.dtype)  # [N]
+        # In single precision at least: half of it ends at 65,504, a product of hubs.
+        wide = torch.promote_types(z.dtype, torch.float32)
+        degree = graph.in_strengths.to(wide)  # [N]
         degree = degree.masked_fill(degree == 0, 1)
-        weights = (degree[dst] * degree[src]).rsqrt()  # [E]
-        if graph.edge_weight is not None:
-            weights = weights * graph.edge_weight.to(z.dtype)
+        if graph.edge_weight is None:
+            weights = (degree[dst] * degree[src]).rsqrt()  # [E]
+        else:  # a root for each end: any unit of the weights is as good as another
+            root = degree.rsqrt()
+            weights = root[dst] * graph.edge_weight.to(wide) * root[src]
         out = neighbour_sums(graph, weights, z) + self.bias
         if self.residual:
             out = out + (x.to_dense() if sparse.is_csr(x) else x)

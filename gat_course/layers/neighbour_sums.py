@@ -19,12 +19,22 @@ def neighbour_sums(graph: GraphData, weights: Tensor, h: Tensor) -> Tensor:
         h: features, `[N, F]`.
 
     Returns:
-        `[N, F]`; zeros for a node without neighbours.
+        `[N, F]`, of the dtype of `h`; zeros for a node without neighbours.
+
+    Raises:
+        ValueError: `weights` is not `[E]`, or `h` not `[N, F]`.
 
     >>> graph = GraphData.from_edges([0, 1], [2, 2])
     >>> layers.neighbour_sums(graph, torch.ones(2), torch.eye(3))[2]
     tensor([1., 1., 0.])
     """
+    if weights.shape != (graph.num_edges,) or h.shape[:-1] != (graph.num_nodes,):
+        raise ValueError(
+            f"weights must be [{graph.num_edges}], one for each edge, and h "
+            f"[{graph.num_nodes}, F], one row for each node; got "
+            f"{list(weights.shape)} and {list(h.shape)}"
+        )
+    weights = weights.to(h.dtype)
     sparse_products = h.device.type in ("cpu", "cuda")
     if not sparse_products or h.dtype not in (torch.float32, torch.float64):
         ends = graph.src, graph.dst, graph.num_nodes

@@ -31,10 +31,11 @@ class UniformGATLayer(GATLayer):
 
     def shares(self, graph: GraphData, dtype: torch.dtype) -> Tensor:
         """What equal scores give each edge, `[E]`, without a softmax."""
-        alpha = graph.in_strengths.to(dtype)[graph.dst].reciprocal()
-        if graph.edge_weight is None:
-            return alpha
-        return alpha * graph.edge_weight.to(dtype)
+        wide = torch.promote_types(dtype, torch.float32)  # for sums of large weights
+        alpha = graph.in_strengths.to(wide)[graph.dst].reciprocal()
+        if graph.edge_weight is not None:
+            alpha = alpha * graph.edge_weight.to(wide)
+        return alpha.to(dtype)
 
     def attend(self, graph: GraphData, z: Tensor) -> tuple[Tensor, Tensor]:
         """Equation (4) with the weights that equal scores have."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gat_course.graph import GraphData
 from gat_course.graphs import Tissues, batch_graphs, require_labelled
+from gat_course.intake import MASKS
 from gat_course.training.history import GraphHistory, LabelEvaluation
 from gat_course.training.loop import fit_task, predict, require_trainable
 from gat_course.training.metrics import label_counts, micro_f1
@@ -65,10 +66,16 @@ def evaluate_graphs(
             f"graphs must be a list of graphs, got {type(graphs).__name__}; use "
             "[graph] for one, or tissues.test"
         )
+    if mask not in (None, *MASKS):
+        raise ValueError(
+            f"mask must be one of {', '.join(MASKS)}, or None; got {mask!r}"
+        )
+    others = {name: None for name in MASKS if name != mask}
     for number, graph in enumerate(graphs):
         require_labelled(graph, number)
-        if mask is not None and getattr(graph, mask, None) is None:
+        if mask is not None and getattr(graph, mask) is None:
             raise ValueError(f"graph {number} ({graph.name}) has no {mask}")
+    graphs = [replace(graph, **others) for graph in graphs]  # some may lack them
     return _evaluate(model, batches(graphs, batch_size), [mask])[0]
 
 
@@ -223,6 +230,10 @@ class NodeLabels(Task, data=Tissues):
     @property
     def num_outputs(self) -> int:
         return self.data.num_labels
+
+    def describe(self, model: nn.Module, options: dict, threads: int) -> dict:
+        found = super().describe(model, options, threads)
+        return found | ({"masks": self.masks} if self.masks["train"] else {})
 
     def prepare(self, model: nn.Module) -> None:
         self._require_positive("val")

@@ -159,7 +159,7 @@ class RunFile:
             record = asdict(replace(runs[number], history=None, model=None))
             del record["history"], record["model"]
             for name in ("seen_f1", "notes"):
-                if not record.get(name):
+                if record.get(name) in (None, {}):
                     record.pop(name, None)
             records.append(record)
         write_json(self.path, {"about": self.about, "runs": records})

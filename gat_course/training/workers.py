@@ -1,5 +1,6 @@
 """Runs side by side in processes that end with their parent."""
 
+import json
 import os
 import signal
 import threading
@@ -38,8 +39,17 @@ class Job(NamedTuple):
         history = task.fit(model, self.data, progress=False, **self.fit_options)
         run = task.run(self.seed, model, history)
         if self.look:
-            run.notes = dict(self.look(model, self.data, history))
+            run.notes = self._plain(self.look(model, self.data, history))
         return self.name, run
+
+    def _plain(self, notes: object) -> dict:
+        try:
+            return json.loads(json.dumps(dict(notes), allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"look must return plain, finite values by name, got {notes!r} "
+                f"({error})"
+            ) from error
 
 
 def train_all(
