@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _reproduce(args: argparse.Namespace) -> int:
     from gat_course.experiments import papers, reproduce
 
-    plan = papers.experiment(args.name)
+    plan = papers.EXPERIMENTS[args.name]
     asked = {
         name: getattr(args, name) for name in ("labels", "split", "width", "epochs")
     }
@@ -57,7 +57,8 @@ def _reproduce(args: argparse.Namespace) -> int:
     print(reproduce.table(plan, results, args.folder).to_string())
     if len(results) > 1 and "gat" in results and min(map(len, results.values())) > 1:
         print(f"\n{reproduce.gaps(results).to_string()}")
-    if found := reproduce.lookup_of(plan, results, args.folder):
+    found = reproduce.lookup_of(plan, results, args.folder) if plan.costs else None
+    if found:
         print(
             f"\na table 'gene: its labels', without learning: micro-F1 "
             f"{found['micro-F1']:.3f}; it knows {found['known']:,} of "

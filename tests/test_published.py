@@ -213,7 +213,7 @@ def test_the_command_runs_every_variant_beside_gat(monkeypatch, tmp_path, capsys
     asked = {}
 
     def instead(name, runs, models, **options):
-        asked.update(name=name, models=list(dict.fromkeys(models)))
+        asked.update(name=name.name, models=list(dict.fromkeys(models)))
         return {m: reproduce.stored("cora", "gat")[0] for m in asked["models"]}
 
     monkeypatch.setattr(reproduce, "reproduce", instead)

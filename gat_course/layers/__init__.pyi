@@ -8,5 +8,5 @@ from .gat import DenseGATLayer as DenseGATLayer
 from .gat import EdgeGATLayer as EdgeGATLayer
 from .gat import GATLayer as GATLayer
 from .inputs import check_input as check_input
-from .neighbour_sums import neighbour_sums as neighbour_sums
+from .sums import neighbour_sums as neighbour_sums
 from .uniform import UniformGATLayer as UniformGATLayer

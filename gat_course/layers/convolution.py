@@ -7,7 +7,7 @@ from gat_course import formulas, sparse
 from gat_course.dropout import dropout
 from gat_course.graph import GraphData
 from gat_course.layers.inputs import check_input
-from gat_course.layers.neighbour_sums import neighbour_sums
+from gat_course.layers.sums import neighbour_sums
 
 
 class GCNLayer(nn.Module):

@@ -7,7 +7,7 @@ from gat_course import formulas
 from gat_course.dropout import dropout
 from gat_course.graph import GraphData
 from gat_course.layers.gat import GATLayer
-from gat_course.layers.neighbour_sums import neighbour_sums
+from gat_course.layers.sums import neighbour_sums
 
 
 class UniformGATLayer(GATLayer):
