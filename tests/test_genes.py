@@ -359,6 +359,20 @@ def test_other_masks_than_the_one_asked_for_need_not_fit(apart):
             evaluate_graphs(model, both, mask=odd)
 
 
+def test_outputs_that_are_nan_on_seen_genes_alone_are_told(apart):
+    seen = apart.val[0].train_mask
+
+    class Odd(InductiveGAT):
+        def forward(self, graph, x):
+            out = super().forward(graph, x)
+            ours = not self.training and len(out) == len(seen)
+            return out.masked_fill(seen.unsqueeze(1), math.nan) if ours else out
+
+    odd = Odd(3, 5, hidden=4, num_heads=2, out_heads=2)
+    with pytest.raises(FloatingPointError, match="validation loss is nan"):
+        fit_graphs(odd, apart, **OPTIONS)
+
+
 def test_masks_that_leave_nothing_are_refused(apart):
     def without(part, mask):
         none = [

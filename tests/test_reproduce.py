@@ -679,6 +679,13 @@ def test_the_table_of_ppi_shows_measured_published_time_and_memory():
     assert lines[5].split() == "mlp 0.970 1 0.422 1.0 –".split()
 
 
+def test_published_numbers_stand_beside_the_papers_network_alone():
+    results = {"gat": graph_runs(0.970, 0.972, 0.977)}
+    for plan, told in (("ppi", "0.973 ± 0.002"), (papers.on_ppi(width=64), "–")):
+        table = reproduce.table(plan, results, data="PPI")
+        assert table.loc["gat", "published"] == told
+
+
 def test_the_gaps_are_differences_with_their_intervals():
     runs = {
         "uniform": graph_runs(0.960, 0.962, 0.967),

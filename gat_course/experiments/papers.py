@@ -55,6 +55,11 @@ class Experiment:
     options: str = ""
     look: Callable[[nn.Module, Tissues, Curves], dict] | None = None
 
+    @property
+    def data_set(self) -> str:
+        """The name by which the command knows the data."""
+        return self.name.partition("-")[0]
+
 
 def _load_citation(name: str, root: str | os.PathLike | None) -> GraphData:
     try:

@@ -218,7 +218,7 @@ def table(
         data = data or _name_of_data(plan, results, folder)
         title = f"{data}, {metric.name} on the test graphs"
     if not costs or data == "PPI":
-        known = PUBLISHED.get(plan.name.split("-")[0], {})
+        known = PUBLISHED.get(plan.name, {})
     rows = []
     for model, runs in results.items():
         row = {"measured": metric.write(runs.mean, runs.std if len(runs) > 1 else None)}
@@ -311,8 +311,7 @@ def _path(folder: str | os.PathLike, plan: Experiment, model: str) -> Path:
 
 
 def _command(plan: Experiment, model: str) -> str:
-    name = plan.name.split("-")[0]
-    return f"gat-course reproduce {name}{plan.options} --models {model}"
+    return f"gat-course reproduce {plan.data_set}{plan.options} --models {model}"
 
 
 def _require_known(name: str | Experiment, models: list[str]) -> Experiment:
@@ -332,7 +331,7 @@ def _usable_cores() -> int:
 def _about(plan: Experiment, model: str, runs: int, data: GraphData | Tissues) -> dict:
     versions = {"torch": torch.__version__, "gat_course": __version__}
     about = {
-        "experiment": f"{model} on {plan.name.split('-')[0]}, {plan.prepared}, "
+        "experiment": f"{model} on {plan.data_set}, {plan.prepared}, "
         "one thread for each run",
         "versions": {"python": platform.python_version(), **versions},
         "command": f"{_command(plan, model)} --runs {runs}",
