@@ -66,16 +66,9 @@ def learning_curves(
                 (loss, "val_loss", mark | {"lw": 2.2}),
                 (accuracy, score, mark | {"lw": 2.2}),
             ):
-                mean, spread = _over_runs([getattr(h, attribute) for h in histories])
-                longest = max(longest, len(mean))
-                every = max(1, len(mean) // 6)  # six markers on a line
-                start = (m * every // 3 + every // 2) % every
-                label = f"{model} {attribute}".strip()
-                panel.plot(mean, markevery=(start, every), label=label, **paint)
-                if len(histories) > 1:
-                    band = {"color": colour, "alpha": 0.2, "linewidth": 0}
-                    epochs = np.arange(len(mean))
-                    panel.fill_between(epochs, mean - spread, mean + spread, **band)
+                curves = [getattr(h, attribute) for h in histories]
+                paint["label"] = f"{model} {attribute}".strip()
+                longest = max(longest, _draw(panel, curves, m, paint))
             best = float(np.median([h.best_epoch for h in histories]))
             for panel in panels:
                 panel.axvline(best, color=colour, ls=":", lw=1.5)
@@ -139,18 +132,9 @@ def score_curves(
             colour, marker = look.of_line(m)
             handles.append(Line2D([], [], c=colour, marker=marker, label=model))
             for kind, runs in own.items():
-                mean, spread = _over_runs(runs)
-                longest = max(longest, len(mean))
-                every = max(1, len(mean) // 6)
                 paint = {"c": colour, "marker": marker, "ls": styles[kind]}
-                start = (m * every // 3 + every // 2) % every
-                ax.plot(
-                    mean, markevery=(start, every), label=f"{model} {kind}", **paint
-                )
-                if len(runs) > 1:
-                    band = {"color": colour, "alpha": 0.2, "linewidth": 0}
-                    epochs = np.arange(len(mean))
-                    ax.fill_between(epochs, mean - spread, mean + spread, **band)
+                paint["label"] = f"{model} {kind}".strip()
+                longest = max(longest, _draw(ax, runs, m, paint))
         if len(kinds) > 1:
             handles += [
                 Line2D([], [], c=look.GREY, ls=ls, label=kind)
@@ -162,6 +146,18 @@ def score_curves(
         look.legend(ax, handles, 3)
         look.title(ax, title, name)
     return ax
+
+
+def _draw(ax: Axes, curves: Sequence[Any], number: int, paint: dict) -> int:
+    """Draw the runs of a figure's line of that number; returns for how many epochs."""
+    mean, spread = _over_runs(curves)
+    every = max(1, len(mean) // 6)  # six markers on a line
+    start = (number * every // 3 + every // 2) % every
+    ax.plot(mean, markevery=(start, every), **paint)
+    if len(curves) > 1:
+        band = {"color": paint["c"], "alpha": 0.2, "linewidth": 0}
+        ax.fill_between(np.arange(len(mean)), mean - spread, mean + spread, **band)
+    return len(mean)
 
 
 def _over_runs(curves: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
