@@ -865,7 +865,7 @@ def test_unknown_fallback():
 
 
 def test_chapter_6_runs_on_a_file_in_ppis_form(tmp_path):
-    """Every cell, with its own text, on graphs of which nobody knows the truth."""
+    """Every cell, on graphs of which nobody knows the genes, as on the published ones."""
     path = tmp_path / "small.zip"
     small_ppi.write(path, nodes=12)
     notebook = nbformat.read(PROJECT / "book" / "06-ppi.ipynb", 4)
@@ -888,6 +888,6 @@ def test_chapter_6_runs_on_a_file_in_ppis_form(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "small.zip, in PPI's form" in done.stdout
-    assert "nobody knows the right attention" in done.stdout
-    assert "synthetic" not in done.stdout
+    assert "small.zip, in PPI's form, each kind of row one number" in done.stdout
+    assert "small.zip, in PPI's form: no list of genes, so no table" in done.stdout
+    assert "small.zip, in PPI's form, 20% of genes hidden" in done.stdout

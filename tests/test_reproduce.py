@@ -727,6 +727,24 @@ def test_a_stored_result_of_ppi(small_ppi, tmp_path, monkeypatch):
     assert runs.scores == made.scores and about["name"] == NAME
 
 
+@pytest.mark.parametrize("split", papers.SPLITS)
+def test_the_stored_results_on_ppis_graphs_are_whole(split):
+    plan = papers.on_ppi("GO-2022", split, width=64, epochs=100)
+    found = {model: reproduce.stored(plan, model) for model in reproduce.MODELS}
+    hidden = split == "gene-disjoint"
+    name = "PPI graphs, GO-2022 labels" + ", 20% of genes hidden" * hidden
+    for model, (runs, about) in found.items():
+        assert [run.seed for run in runs] == list(range(5))
+        assert about["name"] == name and about["data"] == found["gat"][1]["data"]
+        assert about["lookup"]["known"] == 5_490 if not hidden else True
+        for run in runs:
+            assert (run.seen_f1 is not None) == hidden
+            assert run.epochs == len(run.notes["val_f1"])
+            assert run.val_f1 == pytest.approx(max(run.notes["val_f1"]), abs=1e-4)
+            if model == "gat":
+                assert [len(heads) for heads in run.notes["entropy"]] == [4, 4, 6]
+
+
 @pytest.mark.parametrize("key", ["machine", "command"])
 def test_another_machine_may_go_on(small_ppi, tmp_path, key):
     options = {"workers": 1, "folder": tmp_path, "progress": False}
