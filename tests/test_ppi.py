@@ -865,7 +865,7 @@ def test_unknown_fallback():
 
 
 def test_chapter_6_runs_on_a_file_in_ppis_form(tmp_path):
-    """Every cell, on graphs of which nobody knows the genes, as on the published ones."""
+    """Every cell, on graphs of which nobody knows the genes, as on the published."""
     path = tmp_path / "small.zip"
     small_ppi.write(path, nodes=12)
     notebook = nbformat.read(PROJECT / "book" / "06-ppi.ipynb", 4)
