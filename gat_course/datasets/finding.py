@@ -12,6 +12,13 @@ class DatasetUnavailable(RuntimeError):
 
     The message lists each place that was tried with what went wrong there, and what
     to do.
+
+    >>> try:
+    ...     graph = load("cora")
+    ... except DatasetUnavailable:
+    ...     graph = synthetic_citation("cora")
+    >>> graph.num_nodes
+    2708
     """
 
 
