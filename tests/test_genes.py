@@ -445,6 +445,7 @@ def test_what_ppi_leaks():
     # Rows that are equal tell the genes apart but for a few.
     alike = torch.cat(genes.same_rows(tissues))
     assert len(alike.unique()) == 4_125
+    assert len(torch.stack([found, alike]).unique(dim=1)[0]) == 4_301
     # And the links of the test graphs are those of the training graphs.
     joined, old = set(), []
     for graph, numbers in zip(tissues.train, tissues.genes, strict=False):

@@ -891,3 +891,5 @@ def test_chapter_6_runs_on_a_file_in_ppis_form(tmp_path):
     assert "small.zip, in PPI's form, each kind of row one number" in done.stdout
     assert "small.zip, in PPI's form: no list of genes, so no table" in done.stdout
     assert "small.zip, in PPI's form, 20% of genes hidden" in done.stdout
+    made_up = [line for line in done.stdout.splitlines() if "synthetic" in line]
+    assert len(made_up) == 2 and all("edges that matter" in line for line in made_up)
