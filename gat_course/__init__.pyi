@@ -3,6 +3,7 @@
 
 from . import attention as attention
 from . import checks as checks
+from . import chemistry as chemistry
 from . import datasets as datasets
 from . import dgl_compat as dgl_compat
 from . import files as files
@@ -20,7 +21,10 @@ from .datasets import DatasetUnavailable as DatasetUnavailable
 from .datasets import download as download
 from .datasets import load as load
 from .datasets import ppi as ppi
+from .datasets import puzzles as puzzles
 from .datasets import synthetic as synthetic
+from .datasets.molecules import load_esol as load_esol
+from .datasets.molecules import synthetic_molecules as synthetic_molecules
 from .datasets.ppi import load_ppi as load_ppi
 from .datasets.ppi import read_ppi as read_ppi
 from .datasets.synthetic import synthetic_citation as synthetic_citation
@@ -28,11 +32,14 @@ from .datasets.synthetic_tissues import synthetic_teams as synthetic_teams
 from .datasets.synthetic_tissues import synthetic_tissues as synthetic_tissues
 from .exchange import number_nodes as number_nodes
 from .experiments import bench as bench
+from .experiments import catalogue as catalogue
 from .experiments import papers as papers
 from .experiments import published as published
 from .experiments import reproduce as reproduce
 from .genes import gene_disjoint as gene_disjoint
 from .graph import GraphData as GraphData
+from .graph_models import GraphNetwork as GraphNetwork
+from .graph_sets import GraphSet as GraphSet
 from .graphs import Tissues as Tissues
 from .graphs import batch_graphs as batch_graphs
 from .intervals import difference as difference
@@ -44,7 +51,13 @@ from .layers.dgl_layers import UDFGATLayer as UDFGATLayer
 from .layers.fused import FusedGATLayer as FusedGATLayer
 from .layers.gat import DenseGATLayer as DenseGATLayer
 from .layers.gat import EdgeGATLayer as EdgeGATLayer
+from .layers.readout import AttentionReadout as AttentionReadout
 from .layers.uniform import UniformGATLayer as UniformGATLayer
+from .layers.variants import DotProductGATLayer as DotProductGATLayer
+from .layers.variants import EdgeFeatureGATLayer as EdgeFeatureGATLayer
+from .layers.variants import GATv2Layer as GATv2Layer
+from .links import LinkSplit as LinkSplit
+from .links import split_links as split_links
 from .models import GAT as GAT
 from .models import GCN as GCN
 from .models import MLP as MLP
@@ -53,6 +66,9 @@ from .models import InductiveGCN as InductiveGCN
 from .plotting import diagrams as diagrams
 from .training import inductive as inductive
 from .training import runs as runs
+from .training.links import evaluate_links as evaluate_links
+from .training.links import fit_links as fit_links
+from .training.links import link_scores as link_scores
 from .training.many_graphs import evaluate_graphs as evaluate_graphs
 from .training.many_graphs import fit_graphs as fit_graphs
 from .training.metrics import label_counts as label_counts
@@ -61,6 +77,8 @@ from .training.one_graph import evaluate as evaluate
 from .training.one_graph import fit as fit
 from .training.runs import compare as compare
 from .training.runs import run_seeds as run_seeds
+from .training.whole_graphs import evaluate_set as evaluate_set
+from .training.whole_graphs import fit_set as fit_set
 from .weights import from_dgl as from_dgl
 from .weights import from_pyg as from_pyg
 from .weights import to_dgl as to_dgl

@@ -4,6 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+_OF_PAPERS = ("runs", "models", "labels", "split", "width", "epochs")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -16,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         it was interrupted from the keyboard.
     """
     args = _parser().parse_args(argv)
-    errors = (ValueError, OSError, FloatingPointError, RuntimeError)
+    errors = (ValueError, OSError, FloatingPointError, RuntimeError, ImportError)
     try:
         return args.run(args)
     except errors as error:
@@ -28,12 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _reproduce(args: argparse.Namespace) -> int:
-    from gat_course.experiments import papers, reproduce
+    from gat_course.experiments import catalogue, papers, reproduce
 
+    if args.name in catalogue.GRIDS:
+        return _run_grid(args)
     plan = papers.EXPERIMENTS[args.name]
-    asked = {
-        name: getattr(args, name) for name in ("labels", "split", "width", "epochs")
-    }
+    asked = {name: getattr(args, name) for name in _OF_PAPERS[2:]}
     asked = {name: value for name, value in asked.items() if value is not None}
     if asked and args.name != "ppi":
         raise ValueError(f"--{', --'.join(asked)}: for ppi alone, not {args.name}")
@@ -67,6 +69,23 @@ def _reproduce(args: argparse.Namespace) -> int:
     return 0
 
 
+def _run_grid(args: argparse.Namespace) -> int:
+    from gat_course.experiments import catalogue, grids
+    from gat_course.training.workers import usable_cores
+
+    given = {name: getattr(args, name) for name in _OF_PAPERS}
+    given = [f"--{name}" for name, value in given.items() if value is not None]
+    if given or args.published:
+        given += ["--as"] if args.published else []
+        raise ValueError(f"{', '.join(given)}: not for {args.name}, whose runs are set")
+    workers = usable_cores() if args.workers is None else args.workers
+    grid = catalogue.GRIDS[args.name]
+    runs = grids.run_grid(grid, args.folder, workers=workers)
+    print(f"{grid.about}: mean and standard deviation over seeds")
+    print(grids.summary(grid, runs).to_string())
+    return 0
+
+
 def _bench(args: argparse.Namespace) -> int:
     from gat_course.experiments import bench
 
@@ -85,18 +104,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_reproduce(commands: argparse._SubParsersAction) -> None:
     from gat_course.datasets import ppi
-    from gat_course.experiments import papers
+    from gat_course.experiments import catalogue, papers
 
     text = "Train as the GAT paper did, many times; compare with its table 2 or 3."
+    other = "; ".join(f"{name}: {grid.about}" for name, grid in catalogue.GRIDS.items())
     command = commands.add_parser(
         "reproduce",
         help=text,
         description=f"{text} Finished runs are kept: the same command goes on where "
         "it was stopped, on PPI within a run too. PPI is trained on a GPU where "
-        "PyTorch sees one, else on the CPU, where it takes far longer.",
+        "PyTorch sees one, else on the CPU, where it takes far longer. The other names "
+        f"make an experiment of chapter 7, on the CPU: {other}.",
     )
     add = command.add_argument
-    add("name", choices=list(papers.EXPERIMENTS), help="the data set")
+    names = [*papers.EXPERIMENTS, *catalogue.GRIDS]
+    add("name", choices=names, help="the data set, or an experiment of chapter 7")
     paper = "runs of each model (default: the paper's number, 100, for ppi 10)"
     add("--runs", type=int, help=paper)
     add(

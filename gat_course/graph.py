@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -51,6 +51,8 @@ class GraphData(Parts, Exchange):
         test_mask: which nodes measure it, bool `[N]`.
         edge_weight: $w$ of each edge, positive and finite, floating point `[E]`;
             without it all are 1. Data: no gradient flows into them.
+        edge_attr: features of each edge, floating point `[E, D]`. Data, too.
+        graph_of: in a batch, which of its graphs each node is of, integers `[N]`.
         name: printed in every plot title and table.
 
     Raises:
@@ -75,6 +77,8 @@ class GraphData(Parts, Exchange):
     val_mask: Tensor | None = None
     test_mask: Tensor | None = None
     edge_weight: Tensor | None = None
+    edge_attr: Tensor | None = None
+    graph_of: Tensor | None = None
     name: str = "graph"
 
     def __post_init__(self) -> None:
@@ -87,17 +91,18 @@ class GraphData(Parts, Exchange):
             if weight is not None:
                 weight = intake.edge_weight(weight, self.num_edges, self.device)
                 self._set("edge_weight", weight)
-            for name in ("x", "y", *intake.MASKS):
+            if self.edge_attr is not None:
+                attr = intake.edge_attr(self.edge_attr, self.num_edges, self.device)
+                self._set("edge_attr", attr)
+            for name in intake.NODE_FIELDS:
                 given = getattr(self, name)
                 if given is not None:
                     given = intake.node_field(name, given, self.num_nodes, self.device)
                     self._set(name, given)
             if bool((self.dst[1:] < self.dst[:-1]).any()):
-                dst, order = torch.sort(self.dst, stable=True)
-                self._set("src", self.src[order])
-                self._set("dst", dst)
-                if weight is not None:
-                    self._set("edge_weight", weight[order])
+                order = torch.argsort(self.dst, stable=True)
+                for name, value in self._edges_at(order).items():
+                    self._set(name, value)
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -134,6 +139,7 @@ class GraphData(Parts, Exchange):
         *,
         undirected: bool = False,
         edge_weight: Sequence[float] | Tensor | None = None,
+        edge_attr: Sequence[Sequence[float]] | Tensor | None = None,
         **node_fields: Any,
     ) -> GraphData:
         """Build a graph from lists of edge ends.
@@ -148,9 +154,10 @@ class GraphData(Parts, Exchange):
             dst: targets, `[E]`.
             num_nodes: when it is not given, the rows of `x` or `y`, else the largest
                 node number and one.
-            undirected: also add every edge's reverse, of the same weight (a self-loop
-                has none).
+            undirected: also add every edge's reverse, of the same weight and features
+                (a self-loop has none).
             edge_weight: as for `GraphData`, `[E]`.
+            edge_attr: as for `GraphData`, `[E, D]`.
             **node_fields: `x`, `y`, the masks and `name`, as for `GraphData`.
 
         Raises:
@@ -170,12 +177,16 @@ class GraphData(Parts, Exchange):
             if edge_weight is not None:
                 weight = intake.edge_weight(edge_weight, len(src), src.device)
                 edge_weight = torch.cat([weight, weight[new]])
+            if edge_attr is not None:
+                attr = intake.edge_attr(edge_attr, len(src), src.device)
+                edge_attr = torch.cat([attr, attr[new]])
             src, dst = torch.cat([src, dst[new]]), torch.cat([dst, src[new]])
         return cls(
             num_nodes=num_nodes,
             src=src,
             dst=dst,
             edge_weight=edge_weight,
+            edge_attr=edge_attr,
             **node_fields,
         )
 
@@ -183,6 +194,11 @@ class GraphData(Parts, Exchange):
     def num_edges(self) -> int:
         """Number of directed edges, $|E|$."""
         return len(self.src)
+
+    @property
+    def num_graphs(self) -> int:
+        """Number of graphs in a batch, up to the last that has a node; else 1."""
+        return 1 if self.graph_of is None else int(self.graph_of.max()) + 1
 
     @property
     def num_features(self) -> int:
@@ -264,23 +280,6 @@ class GraphData(Parts, Exchange):
         """
         return self._adjacency.clone()
 
-    def with_self_loops(self) -> GraphData:
-        """The graph with an edge from each node to itself, added where missing.
-
-        In a weighted graph a new loop has weight 1.
-        """
-        nodes = torch.arange(self.num_nodes, device=self.device)
-        has_loop = torch.zeros(self.num_nodes, dtype=torch.bool, device=self.device)
-        has_loop[self.dst[self.src == self.dst]] = True
-        new = nodes[~has_loop]
-        if not len(new):
-            return self
-        weight = self.edge_weight
-        if weight is not None:
-            weight = torch.cat([weight, weight.new_ones(len(new))])
-        src, dst = torch.cat([self.src, new]), torch.cat([self.dst, new])
-        return replace(self, src=src, dst=dst, edge_weight=weight)
-
     def to(self, device: str | torch.device) -> GraphData:
         """The same graph with every tensor on `device`; itself where it is there."""
         # PyTorch says which of several GPUs "cuda" means.
@@ -308,6 +307,8 @@ class GraphData(Parts, Exchange):
         parts = [f"{self.name!r}", f"{self.num_nodes} nodes"]
         kind = "" if self.edge_weight is None else "weighted "
         parts.append(f"{self.num_edges} {kind}edges")
+        if self.edge_attr is not None:
+            parts[-1] += f" of {self.edge_attr.shape[1]} features"
         if self.x is not None:
             kind = "sparse " if sparse.is_csr(self.x) else ""
             parts.append(f"{self.num_features} {kind}features")

@@ -26,11 +26,12 @@ def batch_graphs(graphs: Sequence[GraphData]) -> GraphData:
 
     Args:
         graphs: at least one, on one device, all with `x` and `y` of the same width or
-            all without, all with weights of edges or all without; so for each mask.
+            all without; so for each mask and for weights and features of edges.
 
     Returns:
         A graph of all their nodes and edges, in their order, with the masks that they
-        have.
+        have. Its `graph_of` says which graph a node came from; the graphs of a batch
+        among them keep their places.
 
     Raises:
         ValueError: there is no graph, or they do not fit together; the message says
@@ -51,11 +52,15 @@ def batch_graphs(graphs: Sequence[GraphData]) -> GraphData:
             "device with graph.to(device)"
         )
     names = [graph.name for graph in graphs]
-    first, src, dst = 0, [], []
+    first, number, src, dst, graph_of = 0, 0, [], [], []
     for graph in graphs:
         src.append(graph.src + first)
         dst.append(graph.dst + first)
+        inner = torch.zeros_like(graph.in_degrees)  # [N]
+        inner = inner if graph.graph_of is None else graph.graph_of
+        graph_of.append(inner + number)
         first += graph.num_nodes
+        number += graph.num_graphs
     return GraphData(
         num_nodes=first,
         src=torch.cat(src),
@@ -63,6 +68,8 @@ def batch_graphs(graphs: Sequence[GraphData]) -> GraphData:
         x=_joined("x", graphs),
         y=_joined("y", graphs),
         edge_weight=_joined("edge_weight", graphs),
+        edge_attr=_joined("edge_attr", graphs),
+        graph_of=torch.cat(graph_of),
         **{mask: _joined(mask, graphs) for mask in intake.MASKS},
         name=" + ".join(names) if len(names) < 4 else f"{len(names)} graphs",
     )
@@ -111,6 +118,7 @@ _SHARED: dict[str, Callable[[GraphData], object]] = {
     "number of features": lambda graph: graph.num_features,
     "number of labels": lambda graph: graph.num_classes,
     "edge_weight": lambda g: "missing" if g.edge_weight is None else "there",
+    "edge_attr": lambda g: "missing" if g.edge_attr is None else g.edge_attr.shape[1],
     "masks": lambda g: [m for m in intake.MASKS if getattr(g, m) is not None],
 }
 
@@ -258,7 +266,7 @@ class Tissues:
 
 
 def checksum(graphs: Iterable[GraphData]) -> str:
-    """SHA-256 of edges, features, labels, masks and weights, graph after graph.
+    """SHA-256 of edges with weights and features, nodes, labels and masks, in order.
 
     Args:
         graphs: the graphs, on any device.
@@ -267,14 +275,25 @@ def checksum(graphs: Iterable[GraphData]) -> str:
         64 hexadecimal digits. A sparse `x` counts as its dense form; what a graph does
         not have counts for nothing.
     """
-    digest = hashlib.sha256()
-    for graph in graphs:
-        names = ("src", "dst", "y", *intake.MASKS, "x", "edge_weight")
-        for tensor in (getattr(graph, name) for name in names):
-            if tensor is None:
-                continue
-            tensor = tensor.detach().to_dense().cpu()
-            if tensor.dtype == torch.bfloat16:  # which NumPy does not have
-                tensor = tensor.float()
-            digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
+    names = ("src", "dst", "y", *intake.MASKS, "x", "edge_weight", "edge_attr")
+    return digest(getattr(graph, name) for graph in graphs for name in names)
+
+
+def digest(tensors: Iterable[Tensor | None]) -> str:
+    """SHA-256 of the numbers of tensors, one after the other.
+
+    Args:
+        tensors: on any device; a sparse one counts as its dense form, None for nothing.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    found = hashlib.sha256()
+    for tensor in tensors:
+        if tensor is None:
+            continue
+        tensor = tensor.detach().to_dense().cpu()
+        if tensor.dtype == torch.bfloat16:  # which NumPy does not have
+            tensor = tensor.float()
+        found.update(tensor.numpy().tobytes())
+    return found.hexdigest()

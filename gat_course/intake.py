@@ -19,6 +19,8 @@ from torch import Tensor
 from gat_course import sparse
 
 MASKS = ("train_mask", "val_mask", "test_mask")
+NODE_FIELDS = ("x", "y", *MASKS, "graph_of")
+EDGE_FIELDS = ("src", "dst", "edge_weight", "edge_attr")
 _LARGEST = np.iinfo(np.int64).max
 
 _NUMBER_NODES = "number the nodes first: src, dst, names = number_nodes(src, dst)"
@@ -257,8 +259,37 @@ def edge_weight(given: Any, num_edges: int, device: torch.device) -> Tensor:
     return weight
 
 
+def edge_attr(given: Any, num_edges: int, device: torch.device) -> Tensor:
+    """Read `edge_attr`, floating point `[E, D]`, finite."""
+    if hasattr(given, "toarray"):  # SciPy's sparse matrices
+        given = given.toarray()
+    if isinstance(given, Tensor) and given.layout != torch.strided:
+        given = given.to_dense()
+    value = _on_device("edge_attr", given, device)
+    if value.dtype == torch.bool or not value.is_floating_point():
+        if isinstance(given, Tensor) or value.is_complex():
+            raise TypeError(
+                f"edge_attr must be floating point, got {value.dtype}: give "
+                "edge_attr.float(); of kinds, one_hot(kinds, D).float() makes columns"
+            )
+        value = value.to(torch.get_default_dtype())
+    if value.dim() != 2 or len(value) != num_edges:
+        raise ValueError(
+            f"edge_attr must be [{num_edges}, D], a row for each edge, got "
+            f"{list(value.shape)}; a single feature is edge_attr.reshape(-1, 1)"
+        )
+    if value.requires_grad:
+        raise ValueError(
+            "edge_attr wants a gradient, but the features of edges are data that get "
+            "none; give edge_attr.detach()"
+        )
+    if not bool(torch.isfinite(value).all()):
+        raise ValueError("edge_attr contains NaN or infinite values; clean the data")
+    return value
+
+
 def node_field(field: str, given: Any, num_nodes: int, device: torch.device) -> Tensor:
-    """Read `x`, `y` or a mask, a row for each node."""
+    """Read `x`, `y`, a mask or `graph_of`, a row for each node."""
     value = _on_device(field, given, device)
     if value.is_complex():
         raise TypeError(f"{field} must hold real numbers, got {value.dtype}")
@@ -269,7 +300,11 @@ def node_field(field: str, given: Any, num_nodes: int, device: torch.device) -> 
             f"{field} must have one row per node ({num_nodes}), "
             f"got shape {list(value.shape)}"
         )
-    if field == "x":
+    if field == "graph_of":
+        value = numbers(field, value)
+        if value.dim() != 1 or bool((value < 0).any()):
+            raise ValueError("graph_of must be [N], numbers of graphs from 0 on")
+    elif field == "x":
         value = _features(value, isinstance(given, Tensor))
     elif field == "y":
         value = _labels(value)

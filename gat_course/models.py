@@ -29,7 +29,7 @@ def per_layer(name: str, value: Any, number: int | None = None) -> list:
     ([8, 8], [8, 4])
     """
     many = isinstance(value, list | tuple) or getattr(value, "ndim", 0) == 1
-    values = list(value) if many else [value] * (number or 1)
+    values = list(value) if many else [value] * (1 if number is None else number)
     if number is not None and len(values) != number:
         raise ValueError(
             f"{name} must be one value, or a list of {number}, one for each layer that "

@@ -38,9 +38,17 @@ class Parts:
 
         Every layer computes on it what it computes on this graph. A copy without a
         weight counts 1. A graph without repeated edges comes back as it is.
+
+        Raises:
+            ValueError: edges repeat and have features, which cannot be added up.
         """
         if not bool(self.repeated_edges.any()):
             return self
+        if self.edge_attr is not None:
+            raise ValueError(
+                f"edges of {self.name} repeat and have edge_attr, which may differ "
+                "from copy to copy: keep the copies, or without_repeats() the first"
+            )
         pair, number = torch.unique(self._pair, return_inverse=True)
         weight = self._weight_or_one
         weight = weight.new_zeros(len(pair)).index_add(0, number, weight)
@@ -52,9 +60,67 @@ class Parts:
         first = ~self.repeated_edges
         if bool(first.all()):
             return self
-        weight = None if self.edge_weight is None else self.edge_weight[first]
-        src, dst = self.src[first], self.dst[first]
-        return replace(self, src=src, dst=dst, edge_weight=weight)
+        return replace(self, **self._edges_at(first))
+
+    def _edges_at(self, which: Tensor) -> dict[str, Tensor | None]:
+        """The fields of some of the edges."""
+        found = {name: getattr(self, name) for name in intake.EDGE_FIELDS}
+        return {n: None if v is None else v[which] for n, v in found.items()}
+
+    def _edges_and(self, src: Tensor, dst: Tensor) -> dict[str, Tensor | None]:
+        """The fields of the edges with new ones, of weight 1 and features 0."""
+        found = {"src": torch.cat([self.src, src]), "dst": torch.cat([self.dst, dst])}
+        weight, attr = self.edge_weight, self.edge_attr
+        if weight is not None:
+            found["edge_weight"] = torch.cat([weight, weight.new_ones(len(src))])
+        if attr is not None:
+            zeros = attr.new_zeros(len(src), attr.shape[1])
+            found["edge_attr"] = torch.cat([attr, zeros])
+        return found
+
+    def with_self_loops(self: Graph) -> Graph:
+        """The graph with an edge from each node to itself, added where missing.
+
+        In a weighted graph a new loop has weight 1; where edges have features, its are
+        zeros.
+        """
+        nodes = torch.arange(self.num_nodes, device=self.device)
+        has_loop = torch.zeros(self.num_nodes, dtype=torch.bool, device=self.device)
+        has_loop[self.dst[self.src == self.dst]] = True
+        new = nodes[~has_loop]
+        if not len(new):
+            return self
+        return replace(self, **self._edges_and(new, new))
+
+    def with_global_node(self: Graph) -> Graph:
+        """The graph with one more node, joined with all others in both directions.
+
+        It comes last. Its features are zeros, it is in no mask, its class is unknown
+        (-1; labels and numbers 0), and its edges have weight 1 and features 0. A sparse
+        `x` becomes dense.
+
+        Raises:
+            ValueError: the graph is a batch of several: give each a node of its own,
+                before `batch_graphs`.
+        """
+        if self.num_graphs > 1:
+            raise ValueError(
+                f"{self.name} is a batch of {self.num_graphs} graphs: add the node to "
+                "each of them, then batch_graphs"
+            )
+        nodes = torch.arange(self.num_nodes, device=self.device)
+        new = torch.full_like(nodes, self.num_nodes)
+        edges = self._edges_and(torch.cat([nodes, new]), torch.cat([new, nodes]))
+        found = {k: getattr(self, k) for k in intake.NODE_FIELDS}
+        if self.x is not None:
+            found["x"] = self.x.to_dense()
+        for name, value in found.items():
+            if value is not None:
+                row = value.new_zeros(1, *value.shape[1:])
+                if name == "y" and value.dim() == 1 and not value.is_floating_point():
+                    row -= 1  # an unknown class
+                found[name] = torch.cat([value, row])
+        return replace(self, num_nodes=self.num_nodes + 1, **edges, **found)
 
     def with_random_masks(
         self: Graph,
@@ -112,16 +178,14 @@ class Parts:
         number[nodes] = torch.arange(len(nodes), device=self.device)
         src, dst = number[self.src], number[self.dst]
         inner = (src >= 0) & (dst >= 0)
-        part = {k: getattr(self, k) for k in ("x", "y", *intake.MASKS)}
+        part = {k: getattr(self, k) for k in intake.NODE_FIELDS}
         if self.x is not None and sparse.is_csr(self.x):
             part["x"] = self.x.to_dense()
         return replace(
             self,
             num_nodes=len(nodes),
-            src=src[inner],
-            dst=dst[inner],
-            edge_weight=None if self.edge_weight is None else self.edge_weight[inner],
             name=f"part of {self.name}",
+            **self._edges_at(inner) | {"src": src[inner], "dst": dst[inner]},
             **{k: None if v is None else v[nodes] for k, v in part.items()},
         )
 
@@ -157,19 +221,17 @@ class Parts:
             return self
         kept = inside.nonzero()[:, 0]
         number = inside.cumsum(0) - 1
-        weight = self.edge_weight
-        part = {k: getattr(self, k) for k in ("y", *intake.MASKS)}
+        part = {k: getattr(self, k) for k in intake.NODE_FIELDS if k != "x"}
         part = {k: v[kept] for k, v in part.items() if v is not None}
         if self.x is not None:
             with self.device:  # whatever PyTorch's default device is
                 part["x"] = sparse.select_rows(self.x, kept)
+        ends = {k: number[getattr(self, k)[within]] for k in ("src", "dst")}
         return replace(
             self,
             num_nodes=len(kept),
-            src=number[self.src[within]],
-            dst=number[self.dst[within]],
-            edge_weight=None if weight is None else weight[within],
             name=f"part of {self.name}",
+            **self._edges_at(within) | ends,
             **part,
         )
 

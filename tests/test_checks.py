@@ -57,6 +57,12 @@ EXERCISES = [
     "6.4",
     "6.5",
     "6.6",
+    "7.1",
+    "7.2",
+    "7.3",
+    "7.4",
+    "7.5",
+    "7.6",
     "9.1",
     "9.2",
     "9.3",
@@ -690,6 +696,92 @@ def audit_with_pandas(*given):
 
 
 AWAY = torch.tensor([[-10.0, 100.0], [10.0, 100.0]])
+
+
+def same_order(scores):
+    order = scores.argsort(dim=1)
+    return bool((order == order[0]).all())
+
+
+def top_three_alike(scores):
+    order = scores.argsort(dim=1, descending=True)[:, :3]
+    return bool((order == order[0]).all())
+
+
+def edge_term(f, matrix, a):
+    return f @ (matrix.unflatten(1, a.shape) * a).sum(dim=-1)
+
+
+def degree_scaler(graph, h, delta):
+    return h * (torch.log(graph.in_degrees + 1.0) / delta).unsqueeze(1)
+
+
+def read_out(h, graph_of, number, query, where=None):
+    scores = (h @ query).unsqueeze(1)
+    beta = formulas.edge_softmax(scores, graph_of, number)
+    return h.new_zeros(number, h.shape[1]).index_add(0, graph_of, beta * h)
+
+
+def hits(there, nowhere, k):
+    return (there > nowhere.topk(k).values[-1]).float().mean()
+
+
+def leaked(graph, links):
+    n = graph.num_nodes
+    there = graph.src * n + graph.dst
+    numbers = [a * n + b for a, b in (links, links.flip(0))]
+    return torch.isin(numbers[0], there) | torch.isin(numbers[1], there)
+
+
+def leaked_with_collisions(graph, links):
+    there = graph.src * 1000 + graph.dst
+    numbers = [a * 1000 + b for a, b in (links, links.flip(0))]
+    return torch.isin(numbers[0], there) | torch.isin(numbers[1], there)
+
+
+def leaked_one_way(graph, links):
+    n = graph.num_nodes
+    return torch.isin(links[0] * n + links[1], graph.src * n + graph.dst)
+
+
+def naive_read_out(h, graph_of, number, query):
+    weights = (h @ query).exp()
+    total = torch.zeros(number).index_add(0, graph_of, weights)
+    beta = (weights / total[graph_of]).unsqueeze(1)
+    return h.new_zeros(number, h.shape[1]).index_add(0, graph_of, beta * h)
+
+
+def read_out_in_a_loop(h, graph_of, number, query):
+    out = h.new_zeros(number, h.shape[1])
+    for graph in range(number):
+        own = graph_of == graph
+        out[graph] = (h[own] @ query).softmax(dim=0) @ h[own]
+    return out
+
+
+def read_out_of_all(h, graph_of, number, query):
+    beta = (h @ query).softmax(dim=0).unsqueeze(1)
+    return h.new_zeros(number, h.shape[1]).index_add(0, graph_of, beta * h)
+
+
+def summed(h, graph_of, number, query):
+    return h.new_zeros(number, h.shape[1]).index_add(0, graph_of, h)
+
+
+def averaged(h, graph_of, number, query):
+    count = torch.bincount(graph_of, minlength=number).clamp(min=1).unsqueeze(1)
+    return summed(h, graph_of, number, query) / count
+
+
+def long_edge_term(f, matrix, a):
+    return ((f @ matrix).unflatten(1, a.shape) * a).sum(dim=-1)
+
+
+def edge_term_by_feature(f, matrix, a):
+    heads, width = a.shape
+    return ((f @ matrix).view(-1, width, heads).transpose(1, 2) * a).sum(dim=-1)
+
+
 RIGHT = {
     "1.1": ([0.599, 0.401],),
     "1.2": (softmax_row_by_row,),
@@ -723,6 +815,12 @@ RIGHT = {
     "6.4": (threshold,),
     "6.5": (neighbourhood_auc,),
     "6.6": (audit,),
+    "7.1": (same_order,),
+    "7.2": (edge_term,),
+    "7.3": (degree_scaler,),
+    "7.4": (read_out,),
+    "7.5": (hits,),
+    "7.6": (leaked,),
     "9.1": (draws,),
     "9.2": (bytes_moved,),
     "9.3": (merge_halves,),
@@ -1091,6 +1189,69 @@ WRONG = [
     ("6.6", (partial(audit, vote=largest_of_the_most),), "the smallest"),
     ("6.6", (lambda *a: (0.5, 0.5),), "test: The share: it is not 0.5."),
     ("6.6", (lambda *a: (audit(*a)[0], 0.25),), "The accuracy: it is not 0.25."),
+    ("7.1", (lambda s: True,), "Random scores: the targets do not all rank"),
+    ("7.1", (lambda s: False,), "a target's part plus a source's: the targets rank"),
+    ("7.1", (lambda s: bool((s.argmax(1) == s[0].argmax()).all()),), "first source"),
+    ("7.1", (lambda s: same_order(s[:2]),), "the last target alone"),
+    ("7.1", (lambda s: bool((s.diff(dim=0).std(1) < 1e-3).all()),), "a LeakyReLU"),
+    ("7.1", (lambda s: s,), "should have shape []"),
+    ("7.1", (lambda s: 0.5,), "Return True or False"),
+    ("7.1", (top_three_alike,), "the last two ranks of one target"),
+    ("7.2", (long_edge_term,), "a vector of W_e's width for every edge"),
+    ("7.2", (edge_term_by_feature,), "belong to head 0 first"),
+    ("7.2", (lambda f, w, a: edge_term(f, w, a[:1].expand_as(a)),), "head 0's vector"),
+    ("7.2", (lambda f, w, a: edge_term(f, w, a) / a.shape[1],), "not their sum"),
+    ("7.2", (lambda f, w, a: edge_term(f, w, a).t(),), "should have shape"),
+    ("7.2", (lambda f, w, a: edge_term(f, w.mul_(2), a),), "writes into"),
+    ("7.2", (lambda f, w, a: edge_term(f, w, a) + 1,), "For 7 edges the term is off"),
+    ("7.3", (lambda g, h, d: h / degree_scaler(g, h / h, d),), "do not divide"),
+    ("7.3", (lambda g, h, d: h * g.in_degrees.log().unsqueeze(1) / d,), "plus 1"),
+    ("7.3", (lambda g, h, d: h * g.in_degrees.unsqueeze(1) / d,), "not the degree."),
+    ("7.3", (lambda g, h, d: degree_scaler(g, h, 1.0),), "lacks the division"),
+    (
+        "7.3",
+        (lambda g, h, d: (h.t() * g.src.bincount(minlength=7).log1p() / d).t(),),
+        "of the edges that arrive",
+    ),
+    (
+        "7.3",
+        (lambda g, h, d: degree_scaler(g, h, (g.in_degrees + 1.0).log().mean()),),
+        "the one you are given",
+    ),
+    ("7.3", (lambda g, h, d: degree_scaler(g, h, d) + 1,), "With delta = 0.7 is off"),
+    ("7.4", (naive_read_out,), "Large scores: It contains NaN"),
+    ("7.4", (read_out_in_a_loop,), "With 20,000 graphs it is too slow"),
+    (
+        "7.4",
+        (lambda h, g, n, q: read_out(h, g, int(g.max()) + 1, q),),
+        "should have shape [5, 3]",
+    ),
+    ("7.4", (read_out_of_all,), "Five graphs: The softmax is over the nodes of one"),
+    ("7.4", (averaged,), "That is the mean"),
+    ("7.4", (summed,), "That is the sum"),
+    ("7.4", (lambda *a: read_out(*a)[:3],), "should have shape [5, 3]"),
+    ("7.4", (lambda *a: read_out(*a) + 1,), "the readout is off"),
+    ("7.5", (lambda t, n, k: 100 * hits(t, n, k),), "in percent"),
+    (
+        "7.5",
+        (lambda t, n, k: (t >= n.topk(k).values[-1]).float().mean(),),
+        "equal is not enough",
+    ),
+    ("7.5", (lambda t, n, k: hits(t, n, min(k + 1, 60)),), "not the next one"),
+    ("7.5", (lambda t, n, k: hits(t, n, 61 - k),), "not the k-th worst"),
+    ("7.5", (lambda t, n, k: hits(t, torch.cat([t, n]), k),), "not any pair"),
+    ("7.5", (lambda t, n, k: 0.123,), "it is not 0.123"),
+    ("7.6", (leaked_one_way,), "in both directions"),
+    ("7.6", (lambda g, p: ~leaked(g, p),), "not that it is not"),
+    ("7.6", (lambda g, p: torch.ones(p.shape[1], dtype=bool),), "merely be in some"),
+    ("7.6", (lambda g, p: leaked(g, p) * 2,), "Return True or False"),
+    ("7.6", (lambda g, p: leaked(g, p)[:-1],), "should have shape [7]"),
+    (
+        "7.6",
+        (lambda g, p: leaked(g, p) if g.num_nodes == 6 else leaked_one_way(g, p),),
+        "With 3,000 nodes and 60,000 edges it misses",
+    ),
+    ("7.6", (leaked_with_collisions,), "it marks links that are not there"),
     ("9.1", (lambda s, n, e, h=8, k=8, o=1: n * k * h + e * (k + o),), "The input is"),
     ("9.1", (lambda s, n, e, h=8, k=8, o=1: s + e * (k + o),), "hidden features are"),
     (
@@ -1241,6 +1402,21 @@ OTHER_RIGHT = [
     ("6.5", of_all_pairs),
     ("6.6", audit_with_numpy),
     ("6.6", audit_with_pandas),
+    ("7.1", lambda s: len({tuple(row) for row in s.argsort(1).tolist()}) == 1),
+    ("7.2", lambda f, w, a: f @ torch.einsum("dkf,kf->dk", w.unflatten(1, a.shape), a)),
+    ("7.3", lambda g, h, d: (h.t() * torch.log1p(g.in_degrees) / d).t()),
+    ("7.5", lambda t, n, k: np.mean(t.numpy() > np.sort(n.numpy())[-k])),
+    (
+        "7.6",
+        lambda g, p: (
+            [
+                bool(g.dense_adjacency()[a, b] + g.dense_adjacency()[b, a])
+                for a, b in p.t()
+            ]
+            if g.num_nodes < 9
+            else leaked(g, p)
+        ),
+    ),
 ]
 
 

@@ -715,3 +715,28 @@ def test_labels_that_are_numbers_name_no_classes():
     assert repr(graph) == "GraphData('graph', 3 nodes, 3 edges, y a number)"
     with pytest.raises(TypeError, match=r"y holds torch.float32, not classes.*y.long"):
         graph.num_classes  # noqa: B018
+
+
+@pytest.mark.parametrize("make", ["csr_matrix", "coo_matrix"])
+def test_sparse_features_of_edges_become_dense(make):
+    import scipy.sparse
+
+    given = getattr(scipy.sparse, make)(np.eye(2, dtype=np.float32))
+    for attr in (given, torch.eye(2).to_sparse(), torch.eye(2).to_sparse_csr()):
+        graph = GraphData.from_edges([0, 1], [1, 2], edge_attr=attr)
+        assert torch.equal(graph.edge_attr, torch.eye(2))
+
+
+def test_kinds_of_edges_as_integers_are_told_how_to_become_columns():
+    kinds = torch.nn.functional.one_hot(torch.tensor([0, 1]), 2)
+    with pytest.raises(TypeError, match=r"one_hot\(kinds, D\).float\(\)"):
+        GraphData.from_edges([0, 1], [1, 2], edge_attr=kinds)
+    graph = GraphData.from_edges([0, 1], [1, 2], edge_attr=kinds.float())
+    assert graph.edge_attr.dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64, torch.float32])
+def test_a_global_node_has_no_label(dtype):
+    graph = GraphData.from_edges([0], [1], y=torch.ones(2, 3).to(dtype))
+    new = graph.with_global_node()
+    assert new.y.dtype == graph.y.dtype and not bool(new.y[2].any())

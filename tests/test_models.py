@@ -361,6 +361,10 @@ def test_a_stack_of_any_depth_is_its_layers_one_after_the_other(depth):
     assert all(p.grad is not None for p in model.parameters())
 
 
+def test_a_network_without_a_hidden_layer_needs_no_list():
+    assert repr(GAT(5, 2, [])) == repr(GAT(5, 2, [], []))
+
+
 def test_a_deep_network_learns_and_a_list_of_a_wrong_length_is_refused():
     graph = small_graph()
     y = torch.arange(graph.num_nodes) % 2

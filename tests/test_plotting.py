@@ -23,6 +23,7 @@ from scipy import stats
 from gat_course import diagrams, plotting
 from gat_course.graph import GraphData
 from gat_course.plotting.values import plain
+from gat_course.training.history import Curves
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +107,10 @@ SCORES = {
     "MLP": {"seen": [[0.1, 0.2, 0.3]]},
 }
 TITLED = {"title": "seen is higher", "ylabel": "micro-F1"}
-# Every function, on small and on crowded data; the first five can draw into axes.
+AGAINST = {"GAT": {4: [25, 30, 28], 20: [5, 6]}, "GATv2": {4: [100], 20: [99, 100]}}
+AXES = {"xlabel": "keys", "ylabel": "accuracy (%)", "title": "which one answers?"}
+SMILES = {"CCO": [0.2, 0.3, 0.5], "O=C=O": [0, 0, 1], "c1ccccc1": [1 / 6] * 6}
+# Every function, on small and on crowded data; the first six can draw into axes.
 FIGURES = {
     "graph": lambda **k: plotting.draw_graph(
         FIVE, FIVE.y, edge_values=ALPHA[:, 0], **k
@@ -117,6 +121,9 @@ FIGURES = {
     "neighbourhood": lambda **k: plotting.attention_neighbourhood(FIVE, ALPHA, 2, **k),
     "scaling": lambda **k: plotting.scaling(
         COSTS, SIZES, **LABELLED, **SLOPES, **NAME, **k
+    ),
+    "against": lambda **k: plotting.against(
+        AGAINST, guide={4: 25, 20: 5}, **AXES, **NAME, **k
     ),
     "mailboxes": lambda **k: diagrams.mailboxes(FIVE, torch.randn(15, 4), **k),
     "labelled edges": lambda: plotting.draw_graph(FIVE, edge_labels=LABELS),
@@ -152,6 +159,22 @@ FIGURES = {
         {"GAT": (83.0, 0.7)},
         **NAME,
     ),
+    "depths": lambda: plotting.against(
+        {f"model {m}": {2**d: [m, m + d] for d in range(1, 6)} for m in range(6)},
+        log=True,
+        **AXES,
+        **NAME,
+    ),
+    "molecules": lambda: plotting.molecules(
+        list(SMILES), list(SMILES.values()), title="which atom?", **NAME
+    )[0],
+    "six molecules": lambda: plotting.molecules(
+        ["C", "CN(C)C=O", "C#N", "CCCCCCCCCCCC", "c1ccc2ccccc2c1", "[Na+].[Cl-]"],
+        [np.full(n, 1 / n) for n in (1, 5, 2, 12, 10, 2)],
+        title="how do they differ?",
+        captions=[f"molecule {n}, −{n}.00" for n in range(6)],
+        **NAME,
+    )[0],
     "score": lambda: diagrams.score(FIVE, POINTS, [1, 0], [1, -0.5], 2, 1),
     "crowded score": lambda: diagrams.score(
         SIX, -torch.rand(6, 3) - 1, [-1.23] * 3, [-2.34] * 3, 0, 4, negative_slope=0
@@ -181,7 +204,7 @@ def test_settings_are_untouched_and_the_title_names_the_graph(kind):
     assert len(plt.get_fignums()) == 1
 
 
-@pytest.mark.parametrize("kind", list(FIGURES)[:5])
+@pytest.mark.parametrize("kind", list(FIGURES)[:6])
 def test_draws_into_the_axes_it_is_given(kind):
     figure, ax = plt.subplots(figsize=(6, 6))
     assert FIGURES[kind](ax=ax) is ax
@@ -807,7 +830,7 @@ NAN = [float("nan")] * 15
         (lambda: plotting.learning_curves([]), "no history"),
         (
             lambda: plotting.learning_curves({"a": HISTORY, "b": F1_HISTORY}),
-            "some histories hold accuracies and others micro-F1",
+            "some histories hold one kind of score and others another",
         ),
         (lambda: relative({}), "relative is empty"),
         (lambda: relative({"a": np.ones(3)}), r"\['a'\] must be \[N, K\].*got \[3\]"),
@@ -887,3 +910,104 @@ def test_score_curves_are_means_over_the_runs_that_go_on():
 def test_score_curves_refuse_what_cannot_be_drawn(scores, message):
     with pytest.raises(ValueError, match=message):
         plotting.score_curves(scores, **TITLED)
+
+
+# --- against --------------------------------------------------------------------
+
+
+def test_a_line_is_the_mean_and_its_bars_reach_the_extremes():
+    ax = plotting.against(AGAINST, guide={20: 5, 4: 25}, **AXES)
+    lines = {line.get_gid(): line for line in ax.lines if line.get_gid()}
+    np.testing.assert_allclose(lines["GAT"].get_ydata(), [27 + 2 / 3, 5.5])
+    np.testing.assert_allclose(lines["GATv2"].get_ydata(), [100, 99.5])
+    np.testing.assert_allclose(lines["guide"].get_xdata(), [4, 20])
+    np.testing.assert_allclose(lines["guide"].get_ydata(), [25, 5])
+    bars = [path.vertices[:, 1] for path in ax.collections[0].get_paths()]
+    assert [sorted(ends) for ends in bars] == [[25, 30], [5, 6]]
+    apart = lines["GATv2"].get_xdata() - lines["GAT"].get_xdata()
+    assert (apart > 0).all() and (apart < 0.5).all()
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["4", "20"]
+
+
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        ({}, "results must hold 1 to 6 models, got 0"),
+        ({str(n): {1: [1]} for n in range(7)}, "1 to 6 models, got 7"),
+        ({"GAT": {4: []}}, "results\\['GAT'\\] must have shape"),
+        ({"GAT": {4: [float("nan")]}}, "contains 1 values that are NaN"),
+        ({"GAT": {}}, "a model without a score"),
+    ],
+)
+def test_what_cannot_be_drawn_against_anything_is_refused(results, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.against(results, **AXES)
+    assert not plt.get_fignums()
+
+
+# --- molecules ------------------------------------------------------------------
+
+
+def test_an_atoms_disc_has_the_area_and_the_colour_of_its_weight():
+    grid = plotting.molecules(list(SMILES), list(SMILES.values()), title="which atom?")
+    assert len(grid) == 3
+    for panel, weights in zip(grid, SMILES.values(), strict=True):
+        discs = {p.get_gid(): p for p in panel.patches if p.get_gid()}
+        assert list(discs) == [f"atom {i}" for i in range(len(weights))]
+        areas = np.array([disc.radius**2 for disc in discs.values()])
+        np.testing.assert_allclose(areas, 0.16 * len(weights) * np.array(weights))
+        for disc, weight in zip(discs.values(), weights, strict=True):
+            colour = plotting.WEIGHT_MAP(weight * len(weights) / 3)  # 3: the largest
+            assert same_color(disc.get_facecolor(), colour)
+    letters = [[text.get_text() for text in panel.texts] for panel in grid]
+    assert letters == [["O"], ["O", "O"], []]
+    assert [len(panel.lines) for panel in grid] == [2, 4, 9]  # of benzene 3 are double
+
+
+@pytest.mark.parametrize(
+    ("smiles", "weights", "message"),
+    [
+        ([], [], "one to six molecules"),
+        (["C"] * 7, [[1]] * 7, "one to six molecules"),
+        (["C"], [], "got 1 and 0"),
+        (["C("], [[1]], "RDKit reads no molecule in 'C\\('"),
+        (["CC"], [[1]], "weights of CC must have shape \\[2\\]"),
+        (["CC"], [[1.5, -0.5]], "weights of CC must be between 0"),
+    ],
+)
+def test_what_is_no_weighted_molecule_is_refused(smiles, weights, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.molecules(smiles, weights, title="none")
+    assert not plt.get_fignums()
+
+
+def test_curves_of_any_score_can_be_drawn():
+    curves = Curves(train_loss=[2, 1], val_loss=[2, 1], val_score=[3, 2], best_epoch=1)
+    _, score = plotting.learning_curves(curves, metric="RMSE")
+    assert score.get_ylabel() == "validation\nRMSE"
+    np.testing.assert_array_equal(score.lines[0].get_ydata(), [3, 2])
+
+
+@pytest.mark.parametrize(
+    ("results", "options", "message"),
+    [
+        ({"GAT": {0: [1]}}, {"log": True}, "on a log axis settings are above 0"),
+        ({"GAT": {4: [1]}}, {"guide": {4: float("nan")}}, "guide contains 1 values"),
+        ({"GAT": {4: [1]}, "GCN": {}}, {}, "a model without a score"),
+    ],
+)
+def test_odd_lines_are_refused(results, options, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.against(results, **AXES, **options)
+    assert not plt.get_fignums()
+
+
+def test_odd_molecules_are_refused():
+    with pytest.raises(TypeError, match="smiles must be a list of SMILES"):
+        plotting.molecules("CCO", [[1], [1], [1]], title="three")
+    with pytest.raises(ValueError, match="captions must be one for each of 2"):
+        plotting.molecules(["C", "C"], [[1], [1]], title="two", captions=["one"])
+    with pytest.raises(ValueError, match="RDKit reads no molecule in ''"):
+        plotting.molecules([""], [[]], title="none")
+    (panel,) = plotting.molecules(["CC"], [[1, -5e-5]], title="rounding")
+    assert panel.patches[1].radius == 0

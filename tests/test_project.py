@@ -34,6 +34,9 @@ PROJECT = PYPROJECT["project"]
 DEPENDENCIES = [Requirement(line) for line in PROJECT["dependencies"]]
 DGL = [Requirement(line) for line in PROJECT["optional-dependencies"]["dgl"]]
 BENCH = [Requirement(line) for line in PROJECT["optional-dependencies"]["bench"]]
+MOLECULES = [
+    Requirement(line) for line in PROJECT["optional-dependencies"]["molecules"]
+]
 TEST = [Requirement(line) for line in PYPROJECT["dependency-groups"]["test"]]
 
 
@@ -48,7 +51,9 @@ def test_one_version():
 
 def test_the_package_asks_for_lower_bounds_only():
     operators = {
-        s.operator for needed in DEPENDENCIES + DGL + BENCH for s in needed.specifier
+        s.operator
+        for needed in DEPENDENCIES + DGL + BENCH + MOLECULES
+        for s in needed.specifier
     }
     assert operators == {">="}
 
@@ -63,7 +68,7 @@ def test_the_package_declares_what_it_imports():
             if isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(node.module.split(".")[0])
     foreign = imported - set(sys.stdlib_module_names) - {"gat_course"}
-    declared = {needed.name for needed in DEPENDENCIES + DGL + BENCH}
+    declared = {needed.name for needed in DEPENDENCIES + DGL + BENCH + MOLECULES}
     assert {names.get(name, name) for name in foreign} <= declared
 
 
@@ -86,7 +91,7 @@ def test_every_requirement_is_pinned_once(python):
         assert specifier.operator == "==", f"{pin} is not a pin"
         assert pin.name not in versions, f"{pin.name} is pinned twice"
         versions[pin.name] = specifier.version
-    for needed in DEPENDENCIES + DGL + BENCH + TEST:
+    for needed in DEPENDENCIES + DGL + BENCH + MOLECULES + TEST:
         if needed.name == "dgl" and python in WITHOUT_DGL:
             assert "dgl" not in versions
             continue

@@ -598,7 +598,7 @@ def test_workers_by_default(small_ppi, tmp_path, monkeypatch, name, device, expe
     monkeypatch.setattr(Tissues, "device", torch.device(device))
     monkeypatch.setattr(Tissues, "to", lambda tissues, device: tissues)
     monkeypatch.setattr(reproduce, "run_seeds", no_training)
-    monkeypatch.setattr(reproduce, "_usable_cores", lambda: 3)
+    monkeypatch.setattr(reproduce, "usable_cores", lambda: 3)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
     reproduce.reproduce(name, 1, folder=tmp_path)
     assert asked == [expected]

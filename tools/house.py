@@ -26,10 +26,10 @@ FLOORS = (
     ("sparse", "mailbox", "files", "measure", "intervals"),
     ("dgl_compat",),
     ("formulas", "dropout", "graph"),
-    ("graphs", "attention"),
+    ("graphs", "graph_sets", "links", "attention", "chemistry"),
     ("layers", "datasets", "training", "plotting", "genes"),
     ("models",),
-    ("weights",),
+    ("graph_models", "weights"),
     ("experiments", "checks"),
     ("cli",),
 )

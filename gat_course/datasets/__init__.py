@@ -1,6 +1,6 @@
 """Graphs to learn from: real ones, checked before they are opened, and made-up ones."""
 
-from gat_course.datasets import download, ppi, synthetic
+from gat_course.datasets import download, ppi, puzzles, synthetic
 from gat_course.datasets.finding import DatasetUnavailable
 from gat_course.datasets.planetoid import load, row_normalize
 
@@ -9,6 +9,7 @@ __all__ = [
     "download",
     "load",
     "ppi",
+    "puzzles",
     "row_normalize",
     "synthetic",
 ]

@@ -34,6 +34,7 @@ from gat_course.intervals import difference
 from gat_course.training.record import Runs, read_file
 from gat_course.training.runs import run_seeds
 from gat_course.training.tasks import task_of
+from gat_course.training.workers import usable_cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +114,7 @@ def reproduce(
         raise ValueError(f"runs and workers must be at least 1, got {runs}, {workers}")
     data = plan.load(root)
     if workers is None:
-        workers = 1 if data.device.type == "cuda" else _usable_cores()
+        workers = 1 if data.device.type == "cuda" else usable_cores()
     outputs = task_of(data).num_outputs
     results = {}
     for model in models:
@@ -321,11 +322,6 @@ def _require_known(name: str | Experiment, models: list[str]) -> Experiment:
             f"models must be some of {', '.join(plan.models)}; got {models}"
         )
     return plan
-
-
-def _usable_cores() -> int:
-    has = hasattr(os, "sched_getaffinity")
-    return len(os.sched_getaffinity(0)) if has else os.cpu_count() or 1
 
 
 def _about(plan: Experiment, model: str, runs: int, data: GraphData | Tissues) -> dict:

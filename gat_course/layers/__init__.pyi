@@ -8,5 +8,10 @@ from .gat import DenseGATLayer as DenseGATLayer
 from .gat import EdgeGATLayer as EdgeGATLayer
 from .gat import GATLayer as GATLayer
 from .inputs import check_input as check_input
+from .readout import AttentionReadout as AttentionReadout
+from .readout import readout as readout
 from .sums import neighbour_sums as neighbour_sums
 from .uniform import UniformGATLayer as UniformGATLayer
+from .variants import DotProductGATLayer as DotProductGATLayer
+from .variants import EdgeFeatureGATLayer as EdgeFeatureGATLayer
+from .variants import GATv2Layer as GATv2Layer

@@ -18,7 +18,8 @@ class GATLayer(nn.Module):
     r"""What all graph attention layers share: parameters, heads, residual, bias.
 
     A subclass computes the weights and the weighted sum in `attend`. Those on the edge
-    list take the scores of the edges from `scores`.
+    list take the scores of the edges from `scores`. A variant that scores with other
+    vectors than two for each head names its own in `vectors` (chapter 7).
 
     $$h_i' = \big\Vert_{k=1}^K \sum_{j\in\mathcal N(i)} \alpha_{ij}^k\, W_k^\top h_j$$
 
@@ -61,6 +62,9 @@ class GATLayer(nn.Module):
     (torch.Size([3, 8]), torch.Size([5, 2]))
     """
 
+    vectors = "att_dst", "att_src"  # parameters [K, F'] that the scores need
+    projections = 1  # how many times F' numbers `weight` makes for each head
+
     def __init__(
         self,
         in_features: int,
@@ -95,9 +99,10 @@ class GATLayer(nn.Module):
 
         width = num_heads * out_features
         merged = width if merge == "concat" else out_features
-        self.weight = nn.Parameter(torch.empty(in_features, width))
-        self.att_dst = nn.Parameter(torch.empty(num_heads, out_features))
-        self.att_src = nn.Parameter(torch.empty(num_heads, out_features))
+        self.weight = nn.Parameter(torch.empty(in_features, width * self.projections))
+        for name in self.vectors:
+            vector = nn.Parameter(torch.empty(num_heads, out_features))
+            self.register_parameter(name, vector)
         self.register_parameter(
             "residual_weight",
             nn.Parameter(torch.empty(in_features, merged))
@@ -122,9 +127,10 @@ class GATLayer(nn.Module):
     def reset_parameters(self) -> None:
         """Draw new parameters: Glorot normal with gain √2, as DGL's GATConv; bias 0."""
         gain = nn.init.calculate_gain("relu")
-        nn.init.xavier_normal_(self.weight, gain)
-        nn.init.xavier_normal_(self.att_dst.unsqueeze(0), gain)  # as [1, K, F']
-        nn.init.xavier_normal_(self.att_src.unsqueeze(0), gain)
+        for part in self.weight.chunk(self.projections, dim=1):
+            nn.init.xavier_normal_(part, gain)
+        for name in self.vectors:
+            nn.init.xavier_normal_(getattr(self, name).unsqueeze(0), gain)  # [1, K, F']
         if self.residual_weight is not None:
             nn.init.xavier_normal_(self.residual_weight, gain)
         if self.bias is not None:

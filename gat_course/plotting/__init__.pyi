@@ -13,6 +13,8 @@ from .look import CLASS_MARKERS as CLASS_MARKERS
 from .look import INK as INK
 from .look import WEIGHT_MAP as WEIGHT_MAP
 from .look import style as style
+from .molecules import molecules as molecules
 from .results import accuracy_comparison as accuracy_comparison
 from .results import degree_histogram as degree_histogram
 from .results import scaling as scaling
+from .series import against as against

@@ -26,10 +26,11 @@ def learning_curves(
     Args:
         runs: a history, a sequence of histories of one model, or a mapping from a
             model's name to either. A history has `train_loss`, `val_loss`,
-            `val_accuracy` (percent) or `val_f1` (0 to 1), lists with one number per
-            epoch, and `best_epoch`, an index into them.
+            `val_accuracy` (percent), `val_f1` (0 to 1) or `val_score`, lists with one
+            number per epoch, and `best_epoch`, an index into them.
         name: the graph's name, put in front of the title.
-        metric: what `val_accuracy` holds, for the axis label.
+        metric: what `val_accuracy` holds (percent is added), or `val_score`, for the
+            axis label.
 
     Returns:
         The two axes, loss and score, `[2]`.
@@ -47,10 +48,15 @@ def learning_curves(
         models[model] = list(value) if isinstance(value, Sequence) else [value]
     if not models or not all(models.values()):
         raise ValueError("there is no history to draw")
-    kinds = {hasattr(h, "val_f1") for histories in models.values() for h in histories}
+    names = ("val_f1", "val_accuracy", "val_score")
+    kinds = {
+        next(name for name in names if hasattr(h, name))
+        for histories in models.values()
+        for h in histories
+    }
     if len(kinds) > 1:
-        raise ValueError("some histories hold accuracies and others micro-F1")
-    score = "val_f1" if kinds.pop() else "val_accuracy"
+        raise ValueError("some histories hold one kind of score and others another")
+    score = kinds.pop()
     with look.style():
         loss, accuracy = panels = look.panels(5.6, 2, sharex=True)[:, 0]
         handles = [
@@ -77,7 +83,10 @@ def learning_curves(
             text = f"{model}: {text} {best:g}".removeprefix(": ")
             handles.append(Line2D([], [], ls=":", lw=1.5, label=text, **mark))
         loss.set(xlim=(0, longest - 1), ylabel="loss (nats)")
-        metric = "micro-F1" if score == "val_f1" else f"{metric} (%)"
+        if score == "val_f1":
+            metric = "micro-F1"
+        elif score == "val_accuracy":
+            metric = f"{metric} (%)"
         accuracy.set(xlabel="epoch", ylabel=f"validation\n{metric}")
         accuracy.xaxis.set_major_locator(ticker.MaxNLocator(8, integer=True))
         look.legend(accuracy, handles, 2)

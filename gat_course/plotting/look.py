@@ -185,10 +185,14 @@ def of_line(number: int) -> tuple[str, str]:
     return LINE_COLOURS[number % 6], CLASS_MARKERS[number % 8]
 
 
-def colour_bar(ax: Axes, norm: mcolors.Normalize, label: str) -> Any:
-    """A bar beside the axes that says which weight has which colour."""
+def colour_bar(
+    ax: Axes | list[Axes], norm: mcolors.Normalize, label: str, **place: Any
+) -> Any:
+    """A bar beside the axes, or for several: which weight has which colour."""
     colours = ScalarMappable(norm, WEIGHT_MAP)
-    bar = ax.figure.colorbar(colours, ax=ax, shrink=0.8, aspect=22, pad=0.03)
+    figure = (ax[0] if isinstance(ax, list) else ax).figure
+    place = {"shrink": 0.8, "aspect": 22, "pad": 0.03} | place
+    bar = figure.colorbar(colours, ax=ax, **place)
     bar.set_label(label)
     bar.outline.set_visible(False)
     bar.locator = MaxNLocator(5)

@@ -1,5 +1,6 @@
 """Training: one graph with masks (`fit`), many graphs (`fit_graphs`), several seeds."""
 
+from gat_course.training import links, whole_graphs  # both make known what they train
 from gat_course.training import many_graphs as inductive
 from gat_course.training.history import Evaluation, History
 from gat_course.training.one_graph import evaluate, fit
@@ -12,5 +13,7 @@ __all__ = [
     "evaluate",
     "fit",
     "inductive",
+    "links",
     "run_seeds",
+    "whole_graphs",
 ]

@@ -28,6 +28,27 @@ class LabelEvaluation:
     score = property(attrgetter("f1"))
 
 
+@dataclass(frozen=True)
+class NumberEvaluation:
+    """Mean squared error and its root, the score: in the unit of what is predicted."""
+
+    loss: float
+    rmse: float
+    score = property(attrgetter("rmse"))
+    seen_f1 = None
+
+
+@dataclass(frozen=True)
+class LinkEvaluation:
+    """Cross-entropy of a pair in nats; AUC, the score, and hits, in percent."""
+
+    loss: float
+    auc: float
+    hits: float
+    score = property(attrgetter("auc"))
+    seen_f1 = None
+
+
 @dataclass
 class Curves:
     """What training recorded: one entry per epoch, losses in nats.

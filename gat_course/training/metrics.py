@@ -28,6 +28,8 @@ class Metric:
 
 ACCURACY = Metric("accuracy", "%", 1)
 MICRO_F1 = Metric("micro-F1", "", 3)
+RMSE = Metric("RMSE", "", 3)
+AUC = Metric("AUC", "%", 1)
 
 
 def label_counts(logits: Tensor, labels: Tensor) -> Tensor:

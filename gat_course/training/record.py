@@ -14,8 +14,8 @@ from typing import ClassVar
 from torch import nn
 
 from gat_course.files import sweep, write_json
-from gat_course.training.history import GraphHistory, History
-from gat_course.training.metrics import ACCURACY, MICRO_F1, Metric
+from gat_course.training.history import Curves, GraphHistory, History
+from gat_course.training.metrics import ACCURACY, AUC, MICRO_F1, RMSE, Metric
 
 
 @dataclass
@@ -66,7 +66,59 @@ class GraphRun:
     score = property(attrgetter("test_f1"))
 
 
-class Runs(list[Run | GraphRun]):
+@dataclass
+class NumberRun:
+    """One training run on graphs with a number each: RMSE in its unit, lower is better.
+
+    `seconds`, `notes`, `history` and `model` as for `Run`.
+    """
+
+    seed: int
+    test_rmse: float
+    val_rmse: float
+    epochs: int
+    best_epoch: int
+    seconds: float
+    notes: dict = field(default_factory=dict, repr=False)
+    history: Curves | None = field(default=None, repr=False)
+    model: nn.Module | None = field(default=None, repr=False)
+
+    metric: ClassVar[Metric] = RMSE
+    score = property(attrgetter("test_rmse"))
+
+
+@dataclass
+class LinkRun:
+    """One training run on links: AUC (the test's is the score) and hits, in percent.
+
+    `seconds`, `notes`, `history` and `model` as for `Run`.
+    """
+
+    seed: int
+    test_auc: float
+    test_hits: float
+    val_auc: float
+    epochs: int
+    best_epoch: int
+    seconds: float
+    notes: dict = field(default_factory=dict, repr=False)
+    history: Curves | None = field(default=None, repr=False)
+    model: nn.Module | None = field(default=None, repr=False)
+
+    metric: ClassVar[Metric] = AUC
+    score = property(attrgetter("test_auc"))
+
+
+# Which record a file holds: each has a score that no other has.
+_RECORDS = {
+    "test_accuracy": Run,
+    "test_f1": GraphRun,
+    "test_rmse": NumberRun,
+    "test_auc": LinkRun,
+}
+
+
+class Runs(list[Run | GraphRun | NumberRun | LinkRun]):
     """Finished runs of one model, one per seed."""
 
     @property
@@ -184,7 +236,10 @@ def read_file(path: str | os.PathLike) -> tuple[dict, Runs]:
     try:
         stored = json.loads(Path(path).read_text(encoding="utf-8"))
         about = dict(stored["about"])
-        kinds = [GraphRun if "test_f1" in run else Run for run in stored["runs"]]
+        kinds = [
+            next((k for key, k in _RECORDS.items() if key in run), Run)
+            for run in stored["runs"]
+        ]
         return about, Runs(k(**r) for k, r in zip(kinds, stored["runs"], strict=True))
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(

@@ -70,7 +70,7 @@ def train_all(
 
     threads_before = torch.get_num_threads()
     runs = Parallel(n_jobs=workers, return_as="generator_unordered")(
-        delayed(_train_beside)(os.getpid(), job, threads)
+        delayed(beside)(os.getpid(), job.train, threads)
         if workers > 1
         else delayed(job.train)(threads)
         for job in jobs
@@ -99,8 +99,8 @@ def train_all(
             torch.set_num_threads(threads_before)
 
 
-def _train_beside(parent: int, job: Job, threads: int) -> tuple[str, Run | GraphRun]:
-    """`Job.train` in a worker, which leaves Ctrl-C to its parent and ends with it.
+def beside(parent: int, call: Callable, *arguments: object) -> object:
+    """A call in a worker, which leaves Ctrl-C to its parent and ends with it.
 
     Otherwise the worker of a parent that was killed would go on training, beside the
     one that goes on from its checkpoint. (On Windows it does.)
@@ -112,7 +112,7 @@ def _train_beside(parent: int, job: Job, threads: int) -> tuple[str, Run | Graph
         watch = threading.Thread(target=_end_with, args=(parent, done), daemon=True)
         watch.start()
     try:
-        return job.train(threads)
+        return call(*arguments)
     finally:
         done.set()
 
@@ -122,3 +122,8 @@ def _end_with(parent: int, done: threading.Event) -> None:
     while not done.wait(1):
         if os.getppid() != parent:
             os._exit(1)
+
+
+def usable_cores() -> int:
+    has = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if has else os.cpu_count() or 1

@@ -1,0 +1,113 @@
+"""The experiments of chapter 7 by name, as `gat-course reproduce NAME` makes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gat_course.datasets.puzzles import MIXED
+from gat_course.experiments import claims, grids, variants
+from gat_course.experiments.grids import Grid
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEEDS, MANY = range(5), range(10)
+
+GRIDS = {
+    grid.name: grid
+    for grid in (
+        Grid(
+            "lookup",
+            {
+                "layer": ["GAT", "GATv2", "dot product"],
+                "keys": [4, 8, 12, 16, 20],
+                "heads": [1, 8],
+                "seed": SEEDS,
+            },
+            variants.measure_lookup,
+            "a dictionary looked up by one layer of attention",
+        ),
+        Grid(
+            "mixed",
+            {
+                "layer": ["uniform", "encoder, uniform", "GAT", "edge features"],
+                "task": list(MIXED),
+                "heads": [1, 8],
+                "seed": SEEDS,
+            },
+            variants.measure_mixed,
+            "kinds of nodes and edges that decide, or do not",
+        ),
+        Grid(
+            "esol",
+            {
+                "split": ["random", "scaffold", "made-up"],
+                "readout": ["sum", "mean", "max", "attention"],
+                "bonds": [True, False],
+                "seed": SEEDS,
+            },
+            variants.measure_esol,
+            "solubility of molecules, RMSE of the logarithm",
+            lambda s: s["split"] != "made-up" or s["readout"] == "mean",
+        ),
+        Grid(
+            "beta",
+            {"seed": SEEDS},
+            variants.measure_beta,
+            "what a readout's attention says about a molecule",
+        ),
+        Grid(
+            "links",
+            {"encoder": ["MLP", "GCN", "GAT"], "leak": [False, True], "seed": MANY},
+            variants.measure_links,
+            "links of Cora, AUC and hits",
+        ),
+        Grid(
+            "depth",
+            {
+                "model": ["GCN", "GAT", "GATv2"],
+                "skip": list(claims.SKIPS),
+                "depth": [2, 4, 8, 16, 32],
+                "seed": SEEDS,
+            },
+            claims.measure_depth,
+            "networks of 2 to 32 layers on Cora",
+            lambda s: s["depth"] > 2 or s["skip"] == "none",
+        ),
+        Grid(
+            "reach",
+            {
+                "layer": ["GAT", "uniform"],
+                "hops": [2, 4, 6],
+                "extra": [-1, 0, 2],
+                "seed": SEEDS,
+            },
+            claims.measure_reach,
+            "a word passed on over some steps",
+        ),
+        Grid(
+            "transfer",
+            {"weights": list(claims.WEIGHTS), "task": ["mean", "count"], "seed": MANY},
+            claims.measure_transfer,
+            "trained on a graph of degree 8, tested on others",
+        ),
+        Grid(
+            "explain",
+            {"name": ["cora", "citeseer"], "seed": SEEDS},
+            claims.measure_explain,
+            "what deleting an edge does to a prediction",
+        ),
+    )
+}
+
+
+def stored(name: str) -> pd.DataFrame:
+    """The runs of an experiment that come with the package, a row for each.
+
+    Raises:
+        KeyError: there is no such experiment.
+
+    >>> catalogue.stored("explain").columns.tolist()
+    ['name', 'seed', 'most attended', 'largest gradient', ...]
+    """
+    return grids.stored(GRIDS[name])
