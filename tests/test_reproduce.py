@@ -23,6 +23,7 @@ from gat_course import (
     InductiveGAT,
     InductiveGCN,
     Tissues,
+    catalogue,
     cli,
     datasets,
     fit_graphs,
@@ -627,7 +628,8 @@ def test_the_help_tells_what_ppi_takes(capsys):
     assert "100, for ppi 10" in text and "1 on a GPU" in text
     assert "on a GPU where PyTorch sees one, else on the CPU" in text
     assert "table 2 or 3" in text
-    assert f"{{{','.join(reproduce.EXPERIMENTS)}}}" in text
+    names = [*reproduce.EXPERIMENTS, *catalogue.GRIDS]
+    assert f"{{{','.join(names)}}}" in text
 
 
 def test_ppi_has_a_file_and_a_line_for_each_model(small_ppi, tmp_path, capsys):
