@@ -14,6 +14,7 @@ from gat_course import (
     GAT,
     GraphData,
     GraphSet,
+    fit,
     layers,
     puzzles,
     synthetic_molecules,
@@ -68,6 +69,12 @@ def test_deep_networks_have_their_depth_and_width(kind, skip, depth):
     assert hidden.shape == (2, 32)
     last = getattr(model, f"layer{depth}")
     torch.testing.assert_close(last(graph, hidden), model.eval()(graph, graph.x))
+    # A chain that is longer than the network reaches: `fit` trains on a part of it.
+    ends = range(12), range(1, 13)
+    chain = GraphData.from_edges(*ends, x=torch.randn(13, 10), undirected=True)
+    masks = {"train_mask": torch.arange(13) < 2, "val_mask": torch.arange(13) == 2}
+    chain = replace(chain.with_self_loops(), y=torch.arange(13) % 3, **masks)
+    assert fit(model, chain, max_epochs=1, progress=False).epochs == 1
     h = 5 + 3 * torch.randn(7, 32)
     normed = claims.normed_elu(h)
     expected = torch.nn.functional.elu(torch.nn.LayerNorm(32)(h))

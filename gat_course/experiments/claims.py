@@ -73,6 +73,8 @@ def deep_model(kind: str, depth: int, skip: str, in_features: int, classes: int)
         residual=[False, *[skip != "none"] * (depth - 2), False],
         layer=GCNWeightsLayer if kind == "GCN" else LAYERS[kind],
     )
+    if kind == "GCN":  # whose weights ask for the sources' own degrees
+        net.num_hops += 1
     if skip == "residual, norm":
         net.activation = normed_elu
     return net
