@@ -220,8 +220,8 @@ def _losses(
     """Percent points that the prediction for a node loses by each choice."""
     at = torch.zeros(graph.num_nodes, dtype=torch.bool)
     at[node] = True
-    part = graph.receptive_field(at, 2)
-    here = int(at[_kept(graph, at)].nonzero()[0])
+    part = replace(graph, val_mask=at).receptive_field(at, 2)
+    here = int(part.val_mask.nonzero()[0])
     edges = ((part.dst == here) & (part.src != here)).nonzero()[:, 0]
     added = torch.zeros(part.num_edges, requires_grad=True)
     model.layer2.added = added
@@ -247,11 +247,3 @@ def _losses(
             after = model(without, without.x)[here].softmax(dim=0)[label]
         found.append(100 * (before - float(after)))
     return found
-
-
-def _kept(graph: GraphData, at: Tensor, hops: int = 2) -> Tensor:
-    """The nodes of a receptive field, ascending."""
-    inside = at.clone()
-    for _ in range(hops):
-        inside[graph.src[inside[graph.dst]]] = True
-    return inside.nonzero()[:, 0]

@@ -136,9 +136,7 @@ def with_loops(split: str, seed: int) -> GraphSet:
         data = synthetic_molecules(seed=seed)
     else:
         data = load_esol(split=split, seed=seed)
-    graphs = [graph.with_self_loops() for graph in data.graphs]
-    parts = {part: getattr(data, part) for part in ("train", "val", "test")}
-    return GraphSet(graphs=graphs, y=data.y, name=data.name, **parts)
+    return replace(data, graphs=[graph.with_self_loops() for graph in data.graphs])
 
 
 def solubility_model(
@@ -236,9 +234,7 @@ def measure_links(encoder: str, leak: bool, seed: int) -> dict[str, float]:
     graph = citation("cora")
     data = split_links(graph, seed=seed).with_self_loops()
     if leak:  # the mistake: the links that are asked for carry messages
-        whole = data.to("cpu")
-        object.__setattr__(whole, "graph", graph.with_self_loops())
-        data = whole
+        data = replace(data, graph=graph.with_self_loops())
     width, options = 32, {"dropout": 0.0}
     make = {
         "MLP": partial(MLP, hidden=128),
