@@ -19,7 +19,7 @@ from gat_course import (
     puzzles,
     synthetic_molecules,
 )
-from gat_course.experiments import claims, grids, variants
+from gat_course.experiments import catalogue, claims, grids, variants
 from gat_course.experiments.catalogue import GRIDS
 
 DATA = Path(os.environ.get("GAT_COURSE_DATA", "nowhere"))
@@ -271,3 +271,10 @@ def test_a_summary_has_mean_and_spread_of_every_combination(tmp_path):
     alone = grids.Grid("one", {"seed": range(3)}, lambda seed: {"score": seed}, "")
     found = grids.summary(alone, grids.run_grid(alone, tmp_path, progress=False))
     assert found["score"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_the_package_holds_every_run_of_every_experiment(name):
+    grid, runs = GRIDS[name], catalogue.stored(name)
+    assert runs[list(grid.axes)].to_dict("records") == list(grid.settings())
+    assert not runs.isna().any(axis=None)

@@ -146,7 +146,7 @@ def test_without_file_and_network(tmp_path, monkeypatch):
         load_esol(root=tmp_path)
     with pytest.warns(UserWarning, match="USING SYNTHETIC MOLECULES IN PLACE OF ESOL"):
         data = load_esol(root=tmp_path, fallback="synthetic")
-    assert data.name == "synthetic molecules"
+    assert data.name == "synthetic stand-in for ESOL"
     with pytest.raises(ValueError, match="split must be one of random, scaffold"):
         load_esol(split="time")
 

@@ -502,6 +502,16 @@ def test_a_page_may_declare_its_stand_in(tree):
     assert stored.metadata.gat_course.data == ["synthetic stand-in for PPI"]
 
 
+def test_many_graphs_count_by_the_name_of_their_set(tree):
+    source = "from gat_course import synthetic_molecules\n"
+    source += "molecules = synthetic_molecules(num_graphs=10)"
+    path = store(tree, source)
+    refused = tool(tree, "execute")
+    assert refused.returncode == 1 and "synthetic stand-in for ESOL" in refused.stderr
+    tool(tree, "execute", "--allow-synthetic")
+    assert book.read(path).metadata.gat_course.data == ["synthetic stand-in for ESOL"]
+
+
 def run_pytest(tree: Path, *options: str) -> str:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "book"]
     command += options

@@ -16,12 +16,17 @@ from tools.figures import pictures, smaller_png
 from tools.header import add_header
 from tools.metadata import tidy, undeclared
 
-# The names of all graphs in the kernel, wherever they are kept; "graph" is no name.
+# The names of all graphs in the kernel, wherever they are kept; "graph" is no name, and
+# of many graphs with an answer each the set's name counts.
 GRAPH_NAMES = """
 import gc, json, gat_course
-print(json.dumps(sorted({
-    o.name for o in gc.get_objects()
+found = gc.get_objects()
+sets = [o for o in found if type(o) is gat_course.GraphSet]
+members = {id(graph) for o in sets for graph in o.graphs}
+print(json.dumps(sorted({o.name for o in sets} | {
+    o.name for o in found
     if type(o) in (gat_course.GraphData, gat_course.Tissues)
+    and id(o) not in members
     and not o.name.startswith(("tissue ", "graph"))  # one of many, or unnamed
 } - {"graph"})))
 """

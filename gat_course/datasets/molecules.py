@@ -129,7 +129,7 @@ def parts(
 
 
 def synthetic_molecules(num_graphs: int = 600, seed: int = 0) -> GraphSet:
-    r"""Made-up molecules whose answer only the kinds of the bonds give away.
+    r"""Made-up molecules in which atoms behind double bonds alone are heard.
 
     A random tree of 8 to 16 atoms; each bond is single or double at random. An atom has
     an element, which means nothing, and a number $v_i$. With $\mathcal D(i)$ the atom
@@ -152,7 +152,7 @@ def synthetic_molecules(num_graphs: int = 600, seed: int = 0) -> GraphSet:
         ValueError: too few graphs.
 
     >>> synthetic_molecules(num_graphs=30)
-    GraphSet('synthetic molecules', 20/5/5 graphs for train/val/test, ...)
+    GraphSet('synthetic stand-in for ESOL', 20/5/5 graphs for train/val/test, ...)
     """
     if num_graphs < 10:
         raise ValueError(f"num_graphs must be at least 10, got {num_graphs}")
@@ -190,5 +190,5 @@ def synthetic_molecules(num_graphs: int = 600, seed: int = 0) -> GraphSet:
         train=train,
         val=val,
         test=test,
-        name="synthetic molecules",
+        name="synthetic stand-in for ESOL",
     )

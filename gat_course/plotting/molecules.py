@@ -100,18 +100,22 @@ def _draw(panel: Axes, found: Any, weights: np.ndarray, norm: Any) -> None:
     places = places - centre
     reach = max(np.abs(places).max(), 2.2) + 0.9
     look.bare(panel, xlim=(-reach, reach), ylim=(-reach, reach))
-    for i, weight in enumerate(weights):
-        # A weight of 1 has a radius of a third of a bond.
-        disc = {"facecolor": look.WEIGHT_MAP(norm(weight)), "edgecolor": "none"}
-        circle = Circle(places[i], 0.4 * weight**0.5, gid=f"atom {i}", **disc)
-        panel.add_patch(circle)
     for bond in found.GetBonds():
         a, b = (places[i] for i in (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()))
         side = np.array([-(b - a)[1], (b - a)[0]])
         for shift in _LINES.get(str(bond.GetBondType()), (0,)):
             panel.plot(*(np.array([a, b]) + shift * side).T, c=look.INK, lw=1.3)
-    for atom in found.GetAtoms():
-        if atom.GetSymbol() != "C" or found.GetNumAtoms() == 1:
-            box = {"fc": "white", "ec": "none", "boxstyle": "circle,pad=0.1"}
-            place = places[atom.GetIdx()]
-            look.write(panel, place, atom.GetSymbol(), fontsize=10, bbox=box)
+    for i, (place, weight) in enumerate(zip(places, weights, strict=True)):
+        symbol = found.GetAtomWithIdx(i).GetSymbol()
+        letter = symbol if symbol != "C" or len(places) == 1 else ""
+        if letter:  # the bonds, which lie at 2, end short of it
+            blank = {"facecolor": "white", "edgecolor": "none", "zorder": 2.05}
+            panel.add_patch(Circle(place, 0.3, **blank))
+        # A weight of 1 has a radius of a third of a bond.
+        radius, colour = 0.4 * weight**0.5, look.WEIGHT_MAP(norm(weight))
+        circle = Circle(place, radius, gid=f"atom {i}", fc=colour, ec="none")
+        circle.set_zorder(2.1 if letter else 0.9)
+        panel.add_patch(circle)
+        if letter:
+            ink = look.text_on(colour) if radius > 0.28 else look.INK
+            look.write(panel, place, letter, fontsize=10, color=ink)
