@@ -18,6 +18,7 @@ from . import plotting as plotting
 from . import sparse as sparse
 from . import training as training
 from .datasets import DatasetUnavailable as DatasetUnavailable
+from .datasets import counting as counting
 from .datasets import download as download
 from .datasets import load as load
 from .datasets import ppi as ppi
@@ -27,9 +28,13 @@ from .datasets.molecules import load_esol as load_esol
 from .datasets.molecules import synthetic_molecules as synthetic_molecules
 from .datasets.ppi import load_ppi as load_ppi
 from .datasets.ppi import read_ppi as read_ppi
+from .datasets.superpixels import load_mnist_75sp as load_mnist_75sp
+from .datasets.superpixels import superpixels as superpixels
 from .datasets.synthetic import synthetic_citation as synthetic_citation
 from .datasets.synthetic_tissues import synthetic_teams as synthetic_teams
 from .datasets.synthetic_tissues import synthetic_tissues as synthetic_tissues
+from .datasets.tu import load_tu as load_tu
+from .datasets.tu import split_by_size as split_by_size
 from .exchange import number_nodes as number_nodes
 from .experiments import bench as bench
 from .experiments import catalogue as catalogue
@@ -39,6 +44,9 @@ from .experiments import reproduce as reproduce
 from .genes import gene_disjoint as gene_disjoint
 from .graph import GraphData as GraphData
 from .graph_models import GraphNetwork as GraphNetwork
+from .graph_models import NodePooling as NodePooling
+from .graph_models import PoolingNetwork as PoolingNetwork
+from .graph_packs import GraphPack as GraphPack
 from .graph_sets import GraphSet as GraphSet
 from .graphs import Tissues as Tissues
 from .graphs import batch_graphs as batch_graphs
@@ -52,6 +60,7 @@ from .layers.fused import FusedGATLayer as FusedGATLayer
 from .layers.gat import DenseGATLayer as DenseGATLayer
 from .layers.gat import EdgeGATLayer as EdgeGATLayer
 from .layers.readout import AttentionReadout as AttentionReadout
+from .layers.spectral import ChebyGINLayer as ChebyGINLayer
 from .layers.uniform import UniformGATLayer as UniformGATLayer
 from .layers.variants import DotProductGATLayer as DotProductGATLayer
 from .layers.variants import EdgeFeatureGATLayer as EdgeFeatureGATLayer
@@ -73,6 +82,11 @@ from .training.many_graphs import evaluate_graphs as evaluate_graphs
 from .training.many_graphs import fit_graphs as fit_graphs
 from .training.metrics import label_counts as label_counts
 from .training.metrics import micro_f1 as micro_f1
+from .training.node_pooling import attention_auc as attention_auc
+from .training.node_pooling import attention_divergence as attention_divergence
+from .training.node_pooling import evaluate_pooling as evaluate_pooling
+from .training.node_pooling import fit_pooling as fit_pooling
+from .training.node_pooling import node_effects as node_effects
 from .training.one_graph import evaluate as evaluate
 from .training.one_graph import fit as fit
 from .training.runs import compare as compare

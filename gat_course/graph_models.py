@@ -1,14 +1,23 @@
 """Networks for whole graphs: layers, a readout, a decision (chapters 7 and 8)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gat_course.graph import GraphData
 from gat_course.layers.fused import FusedGATLayer
 from gat_course.layers.gat import GATLayer
+from gat_course.layers.node_pooling import (
+    Pooled,
+    kept_nodes,
+    node_attention,
+    pooled_graph,
+)
 from gat_course.layers.readout import KINDS, AttentionReadout, readout
+from gat_course.layers.spectral import ChebyGINLayer
 from gat_course.models import Stack
 
 
@@ -82,3 +91,160 @@ class GraphNetwork(nn.Module):
 
     def extra_repr(self) -> str:
         return f"readout={self.kind!r}"
+
+
+@dataclass(frozen=True)
+class NodePooling:
+    r"""Where and how a `PoolingNetwork` pools its nodes by attention.
+
+    Args:
+        before: numbers of the layers before which it pools; 1 is the input.
+        score: "projection": $p^\top$ times the input of the layer before (of layer 1
+            its own input), with $p$ drawn from a normal distribution; or "network",
+            three small Chebyshev layers on the features at hand.
+        threshold: keep nodes whose weight is above it.
+        ratio: or keep this share of each graph's nodes.
+
+    >>> NodePooling(before=(2,), threshold=0.05)
+    NodePooling(before=(2,), score='projection', threshold=0.05, ratio=None)
+    """
+
+    before: Sequence[int]
+    score: str = "projection"
+    threshold: float | None = None
+    ratio: float | None = None
+
+
+class PoolingNetwork(nn.Module):
+    r"""Chebyshev layers, pooling by attention between them, a readout, a decision.
+
+    A pooling layer gives each node the weight $\alpha_i$, a softmax of its score over
+    the nodes of its graph; sends $\alpha_i h_i$ on; and drops all but the kept nodes.
+
+    Args:
+        in_features: $F$.
+        outputs: numbers for each graph: logits of classes, or 1.
+        widths: features after each layer.
+        readout: "sum", "mean" or "max".
+        pooling: where nodes are dropped; by default nowhere.
+        dropout: probability before the decision.
+        **layer: options of every `ChebyGINLayer`: `order`, `aggregation`, `hidden`.
+
+    Shapes: a batch of $G$ graphs, `x` `[N, F]`, to `[G, outputs]`; with
+    `return_attention=True` also a `Pooled` for each pooling layer.
+
+    Raises:
+        ValueError: an unknown readout or score, no layer, or pooling before a layer
+            that is not there.
+
+    Source: Knyazev, Taylor and Amer, NeurIPS 2019.
+
+    >>> graph = batch_graphs([GraphData.from_edges([0], [1], x=torch.ones(2, 3))] * 2)
+    >>> model = PoolingNetwork(3, 1, pooling=NodePooling((2,), threshold=0.1))
+    >>> model(graph, graph.x).shape
+    torch.Size([2, 1])
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        outputs: int,
+        widths: Sequence[int] = (64, 64),
+        readout: str = "sum",
+        pooling: NodePooling | None = None,
+        dropout: float = 0.0,
+        **layer,
+    ) -> None:
+        super().__init__()
+        if readout not in KINDS or not widths:
+            raise ValueError(
+                f"readout must be one of {', '.join(KINDS)} and widths not empty; got "
+                f"{readout!r}, {widths}"
+            )
+        sizes = [in_features, *widths]
+        self.layers = nn.ModuleList(
+            ChebyGINLayer(size, following, **layer)
+            for size, following in zip(sizes, sizes[1:], strict=False)
+        )
+        self.kind, self.pooling = readout, pooling
+        self.scores = nn.ModuleDict()
+        for number in pooling.before if pooling else ():
+            if not 1 <= number <= len(widths):
+                raise ValueError(
+                    f"pooling before layer {number}: there are layers 1 to "
+                    f"{len(widths)}"
+                )
+            size = sizes[max(number - 2, 0)]
+            if pooling.score == "network":
+                size = sizes[number - 1]
+            self.scores[str(number)] = _score(pooling.score, size, layer)
+        self.decide = nn.Sequential(nn.Dropout(dropout), nn.Linear(sizes[-1], outputs))
+
+    def forward(
+        self, graph: GraphData, x: Tensor, *, return_attention: bool = False
+    ) -> Tensor | tuple[Tensor, list[Pooled]]:
+        """Outputs of every graph; see the class for shapes."""
+        before, done = x, []
+        for number, layer in enumerate(self.layers, start=1):
+            if str(number) in self.scores:
+                score = self.scores[str(number)]
+                own = x if self.pooling.score == "network" else before
+                alpha = node_attention(graph, score(graph, own))
+                kept = kept_nodes(
+                    graph,
+                    alpha,
+                    threshold=self.pooling.threshold,
+                    ratio=self.pooling.ratio,
+                )
+                done.append(Pooled(alpha, kept, graph))
+                x, graph = (alpha.unsqueeze(1) * x)[kept], pooled_graph(graph, kept)
+            before, x = x, layer(graph, x)
+        out = self.decide(readout(graph, x, self.kind))
+        return (out, done) if return_attention else out
+
+
+class Projection(nn.Module):
+    r"""The score $p^\top h_i$ of each node; $p$ is drawn from a normal distribution.
+
+    Args:
+        features: $F$.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.p = nn.Parameter(torch.randn(features))
+
+    def forward(self, graph: GraphData, h: Tensor) -> Tensor:
+        """`[N, F]` to `[N]`."""
+        return h @ self.p
+
+
+class ScoreNetwork(nn.Module):
+    """Scores by a small network: Chebyshev layers of 32, 32 and 1 features.
+
+    Args:
+        features: $F$.
+        **layer: options of the layers; `order` is at most 2, `hidden` is not used.
+    """
+
+    def __init__(self, features: int, **layer) -> None:
+        super().__init__()
+        options = layer | {"order": min(layer.get("order", 2), 2), "hidden": 0}
+        self.layers = nn.ModuleList(
+            ChebyGINLayer(size, following, **options)
+            for size, following in ((features, 32), (32, 32), (32, 1))
+        )
+
+    def forward(self, graph: GraphData, h: Tensor) -> Tensor:
+        """`[N, F]` to `[N]`."""
+        for layer in self.layers:
+            h = layer(graph, h)
+        return h[:, 0]
+
+
+def _score(kind: str, features: int, layer: dict) -> nn.Module:
+    if kind == "projection":
+        return Projection(features)
+    if kind == "network":
+        return ScoreNetwork(features, **layer)
+    raise ValueError(f"score must be projection or network, got {kind!r}")

@@ -37,6 +37,7 @@ BENCH = [Requirement(line) for line in PROJECT["optional-dependencies"]["bench"]
 MOLECULES = [
     Requirement(line) for line in PROJECT["optional-dependencies"]["molecules"]
 ]
+IMAGES = [Requirement(line) for line in PROJECT["optional-dependencies"]["images"]]
 TEST = [Requirement(line) for line in PYPROJECT["dependency-groups"]["test"]]
 
 
@@ -52,14 +53,14 @@ def test_one_version():
 def test_the_package_asks_for_lower_bounds_only():
     operators = {
         s.operator
-        for needed in DEPENDENCIES + DGL + BENCH + MOLECULES
+        for needed in DEPENDENCIES + DGL + BENCH + MOLECULES + IMAGES
         for s in needed.specifier
     }
     assert operators == {">="}
 
 
 def test_the_package_declares_what_it_imports():
-    names = {"sklearn": "scikit-learn", "PIL": "pillow"}
+    names = {"sklearn": "scikit-learn", "PIL": "pillow", "skimage": "scikit-image"}
     imported = set()
     for path in (ROOT / "gat_course").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -68,7 +69,9 @@ def test_the_package_declares_what_it_imports():
             if isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(node.module.split(".")[0])
     foreign = imported - set(sys.stdlib_module_names) - {"gat_course"}
-    declared = {needed.name for needed in DEPENDENCIES + DGL + BENCH + MOLECULES}
+    declared = {
+        needed.name for needed in DEPENDENCIES + DGL + BENCH + MOLECULES + IMAGES
+    }
     assert {names.get(name, name) for name in foreign} <= declared
 
 
@@ -91,7 +94,7 @@ def test_every_requirement_is_pinned_once(python):
         assert specifier.operator == "==", f"{pin} is not a pin"
         assert pin.name not in versions, f"{pin.name} is pinned twice"
         versions[pin.name] = specifier.version
-    for needed in DEPENDENCIES + DGL + BENCH + MOLECULES + TEST:
+    for needed in DEPENDENCIES + DGL + BENCH + MOLECULES + IMAGES + TEST:
         if needed.name == "dgl" and python in WITHOUT_DGL:
             assert "dgl" not in versions
             continue

@@ -1,8 +1,10 @@
 """Files from the network, kept only if their SHA-256 is the known one."""
 
+import gzip
 import hashlib
 import time
 import warnings
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -28,6 +30,8 @@ class RemoteFiles:
         subfolder: where in the cache and in `GAT_COURSE_DATA` the files lie.
         stand_in: what `fallback="synthetic"` gives in their place.
         otherwise: what else to do about a damaged file in `GAT_COURSE_DATA`.
+        gzipped: the files are compressed, and `sums` are of what is in them: the same
+            data can be packed in many ways.
     """
 
     label: str
@@ -37,6 +41,7 @@ class RemoteFiles:
     subfolder: str = ""
     stand_in: str = "a synthetic graph"
     otherwise: str = ""
+    gzipped: bool = False
 
 
 def read_intact(files: RemoteFiles, folder: Path) -> dict[str, bytes]:
@@ -44,12 +49,21 @@ def read_intact(files: RemoteFiles, folder: Path) -> dict[str, bytes]:
     found = {}
     for name, expected in files.sums.items():
         try:
-            content = (folder / name).read_bytes()
-        except OSError:  # not there, or not readable: to be downloaded
+            content = contents(files, folder / name)
+        except (OSError, EOFError, zlib.error):  # not there, not readable, not whole
             continue
         if hashlib.sha256(content).hexdigest() == expected:
             found[name] = content
     return found
+
+
+def contents(files: RemoteFiles, path: Path) -> bytes:
+    """What is in a file, unpacked if it is compressed.
+
+    Raises:
+        OSError, EOFError, zlib.error: it is not there, or cannot be unpacked.
+    """
+    return gzip.decompress(path.read_bytes()) if files.gzipped else path.read_bytes()
 
 
 def import_pooch() -> ModuleType:
@@ -83,12 +97,22 @@ def fetch(files: RemoteFiles, folder: Path) -> list[str]:
         return [f"cache {folder} cannot be written to: {error}"]
 
 
+def _retrieve(files: RemoteFiles, url: str, name: str, folder: Path, http) -> None:
+    """Bring one file into the folder, or raise `ValueError` if it is another one."""
+    known = None if files.gzipped else files.sums[name]
+    if known is None:  # pooch would keep a damaged file whose sum it is not told
+        (folder / name).unlink(missing_ok=True)
+    import_pooch().retrieve(url, known, name, folder, downloader=http)
+    if known is None and name not in read_intact(files, folder):
+        (folder / name).unlink()
+        raise ValueError(f"what is in it does not have the SHA-256 {files.sums[name]}")
+
+
 def _fetch_missing(files: RemoteFiles, folder: Path) -> list[str]:
     from requests import RequestException
     from tqdm import tqdm
 
-    pooch = import_pooch()
-    http = pooch.HTTPDownloader(timeout=TIMEOUT)
+    http = import_pooch().HTTPDownloader(timeout=TIMEOUT)
     missing = sorted(files.sums.keys() - read_intact(files, folder).keys())
     if not missing:  # another process has brought them while this one waited
         return []
@@ -104,8 +128,7 @@ def _fetch_missing(files: RemoteFiles, folder: Path) -> list[str]:
             try:
                 while missing:
                     name = missing[0]
-                    url, known = mirror + name, files.sums[name]
-                    pooch.retrieve(url, known, name, folder, downloader=http)
+                    _retrieve(files, mirror + name, name, folder, http)
                     del missing[0]
                     bar.update()
                     last_success = time.monotonic()

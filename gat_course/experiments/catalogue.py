@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gat_course.datasets.puzzles import MIXED
-from gat_course.experiments import claims, grids, variants
+from gat_course.experiments import claims, grids, pooling, variants
 from gat_course.experiments.grids import Grid
 
 if TYPE_CHECKING:
@@ -96,6 +96,95 @@ GRIDS = {
             {"name": ["cora", "citeseer"], "seed": SEEDS},
             claims.measure_explain,
             "what deleting an edge does to a prediction",
+        ),
+        Grid(
+            "colors",
+            {"kind": list(pooling.TEACHING), "dim": [3, 16], "seed": range(20)},
+            pooling.measure_colors,
+            "green nodes counted, with attention taught in four ways",
+            lambda s: s["dim"] == 3 or s["seed"] < 5,
+            stored=False,
+        ),
+        Grid(
+            "triangles",
+            {
+                "kind": list(pooling.TEACHING),
+                "graphs": [30_000],
+                "epochs": [100],
+                "seed": range(5),
+            },
+            pooling.measure_triangles,
+            "triangles counted, with attention taught in four ways",
+            stored=False,  # hours: -part is what the chapter shows
+        ),
+        Grid(
+            "triangles-part",
+            {
+                "kind": list(pooling.TEACHING),
+                "graphs": [10_000],
+                "epochs": [30],
+                "seed": range(3),
+            },
+            pooling.measure_triangles,
+            "triangles counted, with attention taught in four ways",
+            stored=False,
+        ),
+        Grid(
+            "mnist-75sp",
+            {
+                "kind": list(pooling.TEACHING),
+                "graphs": [55_000],
+                "epochs": [30],
+                "seed": range(5),
+            },
+            pooling.measure_mnist,
+            "digits made of superpixels, with attention taught in four ways",
+            stored=False,  # hours: -part is what the chapter shows
+        ),
+        Grid(
+            "mnist-75sp-part",
+            {
+                "kind": list(pooling.TEACHING),
+                "graphs": [6_000],
+                "epochs": [20],
+                "seed": range(3),
+            },
+            pooling.measure_mnist,
+            "digits made of superpixels, with attention taught in four ways",
+            stored=False,
+        ),
+        Grid(
+            "proteins",
+            {
+                "name": ["PROTEINS"],
+                "kind": ["global", "unsupervised", "weakly supervised"],
+                "seed": range(5),
+            },
+            pooling.measure_tu,
+            "classes of large graphs, trained on small ones",
+            stored=False,
+        ),
+        Grid(
+            "dd",
+            {
+                "name": ["DD"],
+                "kind": ["global", "unsupervised", "weakly supervised"],
+                "seed": range(5),
+            },
+            pooling.measure_tu,
+            "classes of large graphs, trained on small ones",
+            stored=False,
+        ),
+        Grid(
+            "collab",
+            {
+                "name": ["COLLAB"],
+                "kind": ["global", "unsupervised", "weakly supervised"],
+                "seed": range(5),
+            },
+            pooling.measure_tu,
+            "classes of large graphs, trained on small ones",
+            stored=False,
         ),
     )
 }

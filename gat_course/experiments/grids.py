@@ -39,6 +39,7 @@ class Grid:
             returns depends on these values alone.
         about: what is measured, in words.
         wanted: says which combinations make sense; by default all.
+        stored: whether the package brings its runs.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Grid:
     measure: Callable[..., Mapping[str, float]]
     about: str
     wanted: Callable[[Settings], bool] = lambda settings: True
+    stored: bool = True
 
     def settings(self) -> Iterator[Settings]:
         """All combinations that make sense, the last axis changing fastest."""

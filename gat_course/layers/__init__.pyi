@@ -8,8 +8,13 @@ from .gat import DenseGATLayer as DenseGATLayer
 from .gat import EdgeGATLayer as EdgeGATLayer
 from .gat import GATLayer as GATLayer
 from .inputs import check_input as check_input
+from .node_pooling import isolated_share as isolated_share
+from .node_pooling import kept_nodes as kept_nodes
+from .node_pooling import node_attention as node_attention
+from .node_pooling import pooled_graph as pooled_graph
 from .readout import AttentionReadout as AttentionReadout
 from .readout import readout as readout
+from .spectral import ChebyGINLayer as ChebyGINLayer
 from .sums import neighbour_sums as neighbour_sums
 from .uniform import UniformGATLayer as UniformGATLayer
 from .variants import DotProductGATLayer as DotProductGATLayer

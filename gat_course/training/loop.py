@@ -9,6 +9,7 @@ import operator
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -28,9 +29,13 @@ def fit_task(
     max_epochs: int,
     patience: int | None,
     checkpoint: str | os.PathLike | None = None,
+    decay_at: Sequence[int] = (),
     progress: bool = True,
 ) -> Curves:
-    """Train `model` on a task; arguments and errors as `fit` and `fit_graphs` say."""
+    """Train `model` on a task; arguments and errors as `fit` and `fit_graphs` say.
+
+    After the epochs `decay_at` the learning rate is divided by 10.
+    """
     if max_epochs < 1 or (patience is not None and patience < 1):
         raise ValueError(
             f"max_epochs and patience must be at least 1, got {max_epochs}, {patience}"
@@ -49,9 +54,7 @@ def fit_task(
     history, device = state.history, task.data.device
     before, most = history.seconds, math.inf if patience is None else patience
     start = saved = time.perf_counter()
-    if device.type == "cuda":
-        gc.collect()  # Adam and its model refer to each other: earlier ones may linger
-        torch.cuda.reset_peak_memory_stats(device)
+    _forget_peak(device)
     bar = tqdm(
         total=max_epochs,
         initial=history.epochs,
@@ -62,6 +65,7 @@ def fit_task(
     try:
         while history.epochs < max_epochs and state.waited < most:
             epoch = history.epochs
+            _set_rate(optimizer, lr / 10 ** sum(epoch >= at for at in decay_at))
             loss = one_epoch(model, task, optimizer, epoch)
             val = task.validate(model)
             require_finite(val.loss, "validation", epoch, optimizer)
@@ -172,6 +176,18 @@ def require_finite(
             f"the {part} loss is {loss} at epoch {epoch}: try a smaller learning rate "
             f"than {optimizer.defaults['lr']}, or look for extreme features"
         )
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
+def _forget_peak(device: torch.device) -> None:
+    """Let `_peak_memory` count from now on."""
+    if device.type == "cuda":
+        gc.collect()  # Adam and its model refer to each other: earlier ones may linger
+        torch.cuda.reset_peak_memory_stats(device)
 
 
 def _peak_memory(device: torch.device, before: int | None) -> int | None:

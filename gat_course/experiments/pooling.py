@@ -1,0 +1,272 @@
+"""Pooling by attention, taught in four ways, on four kinds of graphs (chapter 8).
+
+Each `measure_...` makes one run of a `Grid`; see `catalogue`. Networks and numbers are
+those of Knyazev, Taylor and Amer, NeurIPS 2019, and of their code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from itertools import product
+
+import torch
+from torch import nn
+
+from gat_course.datasets import counting
+from gat_course.datasets.superpixels import SuperpixelPack, load_mnist_75sp
+from gat_course.datasets.tu import load_tu, split_by_size
+from gat_course.graph_models import NodePooling, PoolingNetwork
+from gat_course.graph_packs import GraphPack
+from gat_course.training.node_pooling import (
+    attention_auc,
+    evaluate_pooling,
+    fit_pooling,
+    node_effects,
+    predict_pack,
+    right,
+)
+
+TEACHING = ("global", "unsupervised", "supervised", "weakly supervised")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network and how it is trained.
+
+    Args:
+        network: options of `PoolingNetwork`, without those of pooling.
+        before: layers before which it pools.
+        score: "projection" or "network".
+        thresholds: what pooling keeps is above it, for each kind of teaching.
+        epochs: of a network that pools, and of one that does not.
+        decay_at: for each of the two.
+        beta: weight of the attention's loss where it is taught.
+    """
+
+    network: Mapping
+    before: Sequence[int]
+    score: str
+    thresholds: Mapping[str, float]
+    epochs: tuple[int, int]
+    decay_at: tuple[Sequence[int], Sequence[int]]
+    beta: float = 100.0
+
+
+COLORS = Recipe(
+    network={"widths": (64, 64), "readout": "sum", "order": 2},
+    before=(2,),
+    score="projection",
+    thresholds={"unsupervised": 0.03, "supervised": 0.05, "weakly supervised": 0.05},
+    epochs=(300, 100),
+    decay_at=((280,), (90,)),
+)
+TRIANGLES = Recipe(
+    network={
+        "widths": (64, 64, 64),
+        "readout": "max",
+        "order": 7,
+        "aggregation": "sum",
+        "hidden": 64,
+    },
+    before=(2, 3),
+    score="network",
+    thresholds={"unsupervised": 1e-4, "supervised": 1e-3, "weakly supervised": 1e-2},
+    epochs=(100, 100),
+    decay_at=((85, 95), (85, 95)),
+)
+MNIST = Recipe(
+    network={"widths": (4, 64, 512), "readout": "max", "order": 4, "dropout": 0.5},
+    before=(3,),
+    score="projection",
+    thresholds=dict.fromkeys(TEACHING[1:], 0.01),
+    epochs=(30, 30),
+    decay_at=((20, 25), (20, 25)),
+)
+# Largest graph to train on, and the order of the layers, of each data set.
+TU = {"PROTEINS": (25, 1), "DD": (200, 3), "COLLAB": (35, 3)}
+TRIED = {"threshold": (0.001, 0.01, 0.05), "beta": (1.0, 10.0)}
+
+
+def build(recipe: Recipe, kind: str, data: GraphPack) -> PoolingNetwork:
+    """The untrained network for a kind of teaching."""
+    pooling = None
+    if kind != "global":
+        threshold = recipe.thresholds[kind]
+        pooling = NodePooling(recipe.before, recipe.score, threshold)
+    return PoolingNetwork(
+        data.num_features, data.num_classes, pooling=pooling, **recipe.network
+    )
+
+
+def teach(
+    recipe: Recipe,
+    kind: str,
+    train: GraphPack,
+    val: GraphPack,
+    seed: int,
+    progress: bool = False,
+) -> PoolingNetwork:
+    """Train a network in one of the ways `TEACHING`.
+
+    "global" does not pool; "unsupervised" learns its attention from the task alone;
+    "supervised" is shown the right attention; "weakly supervised" is shown
+    `node_effects` of a network without attention, trained before on the same graphs.
+
+    Raises:
+        ValueError: `kind` is none of them.
+    """
+    if kind not in TEACHING:
+        raise ValueError(f"kind must be one of {', '.join(TEACHING)}, got {kind!r}")
+    if kind == "weakly supervised":
+        teacher = teach(recipe, "global", train, val, seed, progress)
+        train = train.with_attention(node_effects(teacher, train))
+    torch.manual_seed(seed)
+    model = build(recipe, kind, train).to(train.device)
+    pools = 0 if kind == "global" else 1
+    fit_pooling(
+        model,
+        train,
+        val,
+        beta=recipe.beta if kind in TEACHING[2:] else 0.0,
+        max_epochs=recipe.epochs[1 - pools],
+        decay_at=recipe.decay_at[1 - pools],
+        progress=progress,
+    )
+    return model
+
+
+def by_size(
+    model: nn.Module, pack: GraphPack, limits: Sequence[int]
+) -> dict[str, float]:
+    """Accuracy in percent among graphs of at most so many nodes, and above the last."""
+    hits = right(predict_pack(model, pack)[0], pack)
+    found, low = {}, 0
+    for high in limits:
+        own = (pack.sizes > low) & (pack.sizes <= high)
+        if bool(own.any()):
+            found[f"to {high} nodes"] = 100 * float(hits[own].mean())
+        low = high
+    return found
+
+
+def scores(model: PoolingNetwork, tests: Mapping[str, GraphPack]) -> dict[str, float]:
+    """Accuracy, and what is known of the attention, on each test set."""
+    found = {}
+    for name, pack in tests.items():
+        own = evaluate_pooling(model, pack)
+        found[name] = own.pop("accuracy")
+        found |= {f"{name}, {what}": value for what, value in own.items()}
+    return found
+
+
+@lru_cache(maxsize=1)
+def _colors(dim: int, seed: int) -> dict[str, GraphPack]:
+    return counting.colors(dim=dim, seed=seed)
+
+
+def measure_colors(kind: str, dim: int, seed: int) -> dict[str, float]:
+    """Accuracy and AUC in percent on COLORS' three test sets.
+
+    Of "global" the AUC on Test-Orig is that of `node_effects`.
+    """
+    sets = _colors(dim, seed)
+    train, val = sets["train"], sets["val"].take(range(200))
+    tests = {part: pack for part, pack in sets.items() if part.startswith("Test")}
+    start = {}
+    if kind != "global":
+        torch.manual_seed(seed)  # the network that `teach` starts from
+        alone = evaluate_pooling(build(COLORS, kind, train), tests["Test-Orig"])
+        start = {"start, auc": alone["auc"]}
+    model = teach(COLORS, kind, train, val, seed)
+    found = scores(model, tests) | start
+    if kind == "global":
+        effects = node_effects(model, tests["Test-Orig"])
+        found["Test-Orig, auc"] = attention_auc(tests["Test-Orig"].attention, effects)
+    limits = (25, 50, 100, 150, 200)
+    return found | by_size(model, tests["Test-Large"], limits)
+
+
+@lru_cache(maxsize=1)
+def _triangles(num_train: int) -> dict[str, GraphPack]:
+    return counting.triangles(num_train, 500, 5000)
+
+
+def measure_triangles(
+    kind: str, graphs: int, epochs: int, seed: int
+) -> dict[str, float]:
+    """Accuracy and AUC in percent on TRIANGLES' two test sets."""
+    sets = _triangles(graphs)
+    tests = {part: pack for part, pack in sets.items() if part.startswith("Test")}
+    late = (round(0.85 * epochs), round(0.95 * epochs))
+    recipe = replace(TRIANGLES, epochs=(epochs, epochs), decay_at=(late, late))
+    model = teach(recipe, kind, sets["train"], sets["val"], seed)
+    limits = (25, 40, 60, 80, 100)
+    return scores(model, tests) | by_size(model, tests["Test-Large"], limits)
+
+
+@lru_cache(maxsize=1)
+def _mnist(graphs: int) -> dict[str, SuperpixelPack]:
+    return load_mnist_75sp(graphs, workers=2)
+
+
+def measure_mnist(kind: str, graphs: int, epochs: int, seed: int) -> dict[str, float]:
+    """Accuracy and AUC in percent on MNIST-75SP's three test sets."""
+    sets = _mnist(graphs)
+    tests = {part: pack for part, pack in sets.items() if part.startswith("Test")}
+    late = (round(0.67 * epochs), round(0.83 * epochs))
+    recipe = replace(MNIST, epochs=(epochs, epochs), decay_at=(late, late))
+    model = teach(recipe, kind, sets["train"], sets["val"], seed)
+    return scores(model, tests)
+
+
+@cache
+def _tu(name: str) -> GraphPack:
+    return load_tu(name)
+
+
+def tu_recipe(name: str, threshold: float, beta: float) -> Recipe:
+    """The network for PROTEINS, DD or COLLAB, of 50 epochs."""
+    late = (25, 35, 45)
+    return Recipe(
+        network={
+            "widths": (64, 64, 64),
+            "readout": "max",
+            "order": TU[name][1],
+            "dropout": 0.1,
+        },
+        before=(3,),
+        score="projection",
+        thresholds=dict.fromkeys(TEACHING[1:], threshold),
+        epochs=(50, 50),
+        decay_at=(late, late),
+        beta=beta,
+    )
+
+
+def measure_tu(name: str, kind: str, seed: int) -> dict[str, float]:
+    """Accuracy in percent on large graphs, trained on small ones.
+
+    Where there is something to choose, a fifth of the training graphs chooses it: the
+    threshold, and of weakly supervised attention its weight in the loss.
+    """
+    pack, largest = _tu(name), TU[name][0]
+    small = int((pack.sizes <= largest).sum())
+    train, test = split_by_size(pack, largest, min(500, small), seed)
+    thresholds = TRIED["threshold"] if kind != "global" else TRIED["threshold"][:1]
+    betas = TRIED["beta"] if kind == "weakly supervised" else TRIED["beta"][:1]
+    tried = [tu_recipe(name, t, b) for t, b in product(thresholds, betas)]
+    best = tried[0]
+    if len(tried) > 1:
+        cut = len(train) // 5
+        held, own = train.take(range(cut)), train.take(range(cut, len(train)))
+        found = [
+            evaluate_pooling(teach(recipe, kind, own, held, seed), held)["accuracy"]
+            for recipe in tried
+        ]
+        best = tried[max(range(len(tried)), key=found.__getitem__)]
+    model = teach(best, kind, train, test.take(range(50)), seed)
+    left = evaluate_pooling(model, test)
+    chosen = {"threshold": best.thresholds[TEACHING[1]], "beta": best.beta}
+    return {"test": left.pop("accuracy")} | left | (chosen if len(tried) > 1 else {})

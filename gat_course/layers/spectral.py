@@ -1,0 +1,101 @@
+"""Chebyshev graph convolution, and its relatives without attention (chapter 8)."""
+
+import torch
+from torch import Tensor, nn
+
+from gat_course import sparse
+from gat_course.graph import GraphData
+from gat_course.layers.sums import neighbour_sums
+
+AGGREGATIONS = ("mean", "sum")
+
+
+class ChebyGINLayer(nn.Module):
+    r"""One layer for four networks: GCN, GIN, ChebyNet and ChebyGIN.
+
+    It collects $K$ matrices, sets them side by side and applies one or two linear
+    layers with ReLU. With $A$ the weighted adjacency matrix and $D$ its degrees:
+
+    - $K=1$, mean: $\hat D^{-1/2}(A+I)\hat D^{-1/2}X$, GCN;
+    - $K=1$, sum: $(A+I)X$, GIN with $\epsilon=0$;
+    - $K\ge2$: the Chebyshev polynomials $T_0X=X$, $T_1X=LX$,
+      $T_kX=2LT_{k-1}X-T_{k-2}X$ of $L=-D^{-1/2}AD^{-1/2}$, ChebyNet; with sum all but
+      the first are multiplied by the node's degree, ChebyGIN.
+
+    Args:
+        in_features: $F$.
+        out_features: $F'$.
+        order: $K$, how many matrices; they reach $K-1$ steps, with $K=1$ one step.
+        aggregation: "mean" or "sum".
+        hidden: features between two linear layers; 0 for one linear layer.
+
+    Shapes: `x` `[N, F]` to `[N, F']`. The graph needs no self-loops: the node itself
+    has a matrix of its own, or is added.
+
+    Raises:
+        ValueError: `order` is below 1, or `aggregation` unknown.
+
+    Source: Knyazev, Taylor and Amer, NeurIPS 2019, and their code; Defferrard et al.,
+    NeurIPS 2016; Xu et al., ICLR 2019. For $K=1$ and sum that code multiplies GCN's
+    mean by the degree; here it is GIN's own sum.
+
+    >>> graph = GraphData.from_edges([0, 1], [1, 0])
+    >>> layers.ChebyGINLayer(2, 4, order=3)(graph, torch.eye(2)).shape
+    torch.Size([2, 4])
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        order: int = 2,
+        aggregation: str = "mean",
+        hidden: int = 0,
+    ) -> None:
+        super().__init__()
+        if order < 1 or aggregation not in AGGREGATIONS:
+            raise ValueError(
+                f"order must be at least 1 and aggregation one of "
+                f"{', '.join(AGGREGATIONS)}; got {order}, {aggregation!r}"
+            )
+        self.order, self.aggregation = order, aggregation
+        width = in_features * order
+        sizes = [width, hidden, out_features] if hidden else [width, out_features]
+        steps = []
+        for size, following in zip(sizes, sizes[1:], strict=False):
+            steps += [nn.Linear(size, following), nn.ReLU()]
+        self.transform = nn.Sequential(*steps)
+
+    def forward(self, graph: GraphData, x: Tensor) -> Tensor:
+        """Apply the layer; see the class for shapes."""
+        x = x.to_dense() if sparse.is_csr(x) else x
+        if x.dim() != 2 or len(x) != graph.num_nodes:
+            raise ValueError(
+                f"x must be [{graph.num_nodes}, F], a row for each node, got "
+                f"{list(x.shape)}"
+            )
+        return self.transform(torch.cat(self.basis(graph, x), dim=1))
+
+    def basis(self, graph: GraphData, x: Tensor) -> list[Tensor]:
+        """The $K$ matrices, `[N, F]` each."""
+        weight = graph.edge_weight
+        weight = x.new_ones(graph.num_edges) if weight is None else weight.to(x.dtype)
+        degree = graph.in_strengths.to(x.dtype)  # [N]
+        if self.order == 1:
+            if self.aggregation == "sum":
+                return [neighbour_sums(graph, weight, x) + x]
+            root = (degree + 1).rsqrt()
+            scaled = root[graph.dst] * weight * root[graph.src]
+            own = (root * root).unsqueeze(1) * x
+            return [neighbour_sums(graph, scaled, x) + own]
+        root = degree.masked_fill(degree == 0, 1).rsqrt()
+        scaled = -root[graph.dst] * weight * root[graph.src]
+        found = [x, neighbour_sums(graph, scaled, x)]
+        while len(found) < self.order:
+            found.append(2 * neighbour_sums(graph, scaled, found[-1]) - found[-2])
+        if self.aggregation == "sum":
+            found[1:] = [degree.unsqueeze(1) * h for h in found[1:]]
+        return found
+
+    def extra_repr(self) -> str:
+        return f"order={self.order}, aggregation={self.aggregation}"
