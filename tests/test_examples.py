@@ -15,7 +15,12 @@ import torch
 import gat_course
 from tools.book import notebooks, read
 
-NEEDED = {".load": "planetoid/ind.cora.x", ".load_ppi": "ppi.zip"}
+NEEDED = {
+    ".load": "planetoid/ind.cora.x",
+    ".load_ppi": "ppi.zip",
+    "load_tu": "tu/PROTEINS.txt",
+    "load_mnist_75sp": "mnist/train-images-idx3-ubyte.gz",
+}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

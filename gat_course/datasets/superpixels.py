@@ -222,8 +222,8 @@ def load_mnist_75sp(
     Source: LeCun et al., 1998; Knyazev, Taylor and Amer, NeurIPS 2019. They train on
     all 60,000; here the last 5,000 are for validation alone.
 
-    >>> load_mnist_75sp(num_train=1000, num_test=100)["train"]
-    GraphPack('MNIST-75SP, train', 1000 graphs, ... 10 classes, attention known)
+    >>> load_mnist_75sp(num_train=100, num_test=10)["train"]
+    GraphPack('MNIST-75SP, train', 100 graphs, ... 10 classes, attention known)
     """
     import_slic()  # before anything is fetched
     if not (0 < num_train <= 55_000 and 0 < num_test <= 10_000):
