@@ -18,6 +18,7 @@ from tools.book import notebooks, read
 NEEDED = {
     ".load": "planetoid/ind.cora.x",
     ".load_ppi": "ppi.zip",
+    "load_esol": "esol/delaney-processed.csv",
     "load_tu": "tu/PROTEINS.txt",
     "load_mnist_75sp": "mnist/train-images-idx3-ubyte.gz",
 }

@@ -14,6 +14,8 @@ from .look import INK as INK
 from .look import WEIGHT_MAP as WEIGHT_MAP
 from .look import style as style
 from .molecules import molecules as molecules
+from .pooling import node_weights as node_weights
+from .pooling import patch_weights as patch_weights
 from .results import accuracy_comparison as accuracy_comparison
 from .results import degree_histogram as degree_histogram
 from .results import scaling as scaling

@@ -78,7 +78,7 @@ def draw_graph(
     radii = np.full(count, np.interp(count, (8, 34, 100, 3000), (14, 7.5, 5, 1.6)))
     if target is not None:
         radii[target] *= 1.3 if few else 1.8
-    nodes = _Nodes(_layout(graph, pos), radii, labels, class_names)
+    nodes = _Nodes(layout(graph, pos), radii, labels, class_names)
     notes = ["large: the target"] if target is not None and not few else []
     if arrows and not few and bool((graph.src == graph.dst).any()):
         notes += ["ring: the weight on itself"]
@@ -234,7 +234,7 @@ def embedding(
     return ax
 
 
-def _layout(graph: GraphData, pos: Any) -> np.ndarray:
+def layout(graph: GraphData, pos: Any) -> np.ndarray:
     """Node positions `[N, 2]`: given, Kamada and Kawai's where it works, or springs."""
     nodes = range(graph.num_nodes)
     if isinstance(pos, Mapping):
@@ -245,9 +245,9 @@ def _layout(graph: GraphData, pos: Any) -> np.ndarray:
         return checked(pos, "pos", (graph.num_nodes, 2)).astype(float)
     plain = networkx.Graph(graph.networkx())
     if graph.num_nodes <= 100 and networkx.is_connected(plain):
-        places = networkx.kamada_kawai_layout(plain)
+        places = networkx.kamada_kawailayout(plain)
     else:
-        places = networkx.spring_layout(plain, seed=0)
+        places = networkx.springlayout(plain, seed=0)
     where = np.array([places[i] for i in nodes])
     width, height = np.ptp(where, axis=0)
     return where if width >= height else where[:, ::-1]  # the longer side lies flat
