@@ -1011,3 +1011,54 @@ def test_odd_molecules_are_refused():
         plotting.molecules([""], [[]], title="none")
     (panel,) = plotting.molecules(["CC"], [[1, -5e-5]], title="rounding")
     assert panel.patches[1].radius == 0
+
+
+# --- pooling --------------------------------------------------------------------
+
+
+def test_dropped_nodes_are_hollow_and_their_edges_pale():
+    path = GraphData.from_edges([0, 1, 2], [1, 2, 3], num_nodes=5, undirected=True)
+    weights = {"true": [0, 1, 1, 0, 0], "ours": [0.1, 0.4, 0.2, 0.2, 0.1]}
+    kept = {"ours": [False, True, True, False, False]}
+    grid = plotting.node_weights(path, weights, kept, title="which?")
+    assert len(grid) == 2
+    for panel, (key, own) in zip(grid, weights.items(), strict=True):
+        (nodes,) = (c for c in panel.collections if c.get_gid() == "nodes")
+        faces = nodes.get_facecolors()
+        for i, weight in enumerate(own):
+            stays = kept.get(key, [True] * 5)[i]
+            colour = plotting.WEIGHT_MAP(weight / 1.0) if stays else "white"
+            assert same_color(faces[i], colour)
+        pale, strong = (len(c.get_segments()) for c in panel.collections[:2])
+        assert (pale, strong) == ((2, 1) if key in kept else (0, 3))
+
+
+def test_patches_have_the_colours_of_their_weights():
+    (panel,) = plotting.patch_weights([[0, 1], [1, 2]], {"x": [0, 2, 4]}, title="t")
+    np.testing.assert_array_equal(panel.images[0].get_array(), [[0, 2], [2, 4]])
+
+
+@pytest.mark.parametrize(
+    ("weights", "kept", "message"),
+    [
+        ({}, None, "one to 6 panels"),
+        ({str(i): [1, 1] for i in range(7)}, None, "one to 6 panels"),
+        ({"a": [1]}, None, "weights of a must have shape \\[2\\]"),
+        ({"a": [1, -1]}, None, "weights of a must be between 0"),
+        ({"a": [1, 1]}, {"b": [True, True]}, "kept names 'b'"),
+        ({"a": [1, 1]}, {"a": [True]}, "kept of a must have shape"),
+    ],
+)
+def test_odd_weights_of_nodes_are_refused(weights, kept, message):
+    graph = GraphData.from_edges([0], [1])
+    with pytest.raises(ValueError, match=message):
+        plotting.node_weights(graph, weights, kept, title="none")
+    assert not plt.get_fignums()
+
+
+def test_too_large_a_graph_and_odd_patches_are_refused():
+    with pytest.raises(ValueError, match="at most 200 nodes"):
+        graph = GraphData.from_edges([], [], num_nodes=201)
+        plotting.node_weights(graph, {"a": np.ones(201)}, title="none")
+    with pytest.raises(ValueError, match="whole numbers"):
+        plotting.patch_weights([[0.5]], {"a": [1]}, title="none")

@@ -245,9 +245,9 @@ def layout(graph: GraphData, pos: Any) -> np.ndarray:
         return checked(pos, "pos", (graph.num_nodes, 2)).astype(float)
     plain = networkx.Graph(graph.networkx())
     if graph.num_nodes <= 100 and networkx.is_connected(plain):
-        places = networkx.kamada_kawailayout(plain)
+        places = networkx.kamada_kawai_layout(plain)
     else:
-        places = networkx.springlayout(plain, seed=0)
+        places = networkx.spring_layout(plain, seed=0)
     where = np.array([places[i] for i in nodes])
     width, height = np.ptp(where, axis=0)
     return where if width >= height else where[:, ::-1]  # the longer side lies flat

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import networkx
 import numpy as np
 from matplotlib.collections import LineCollection
 
@@ -57,7 +58,7 @@ def node_weights(
         if key not in rows:
             raise ValueError(f"kept names {key!r}, which weights does not")
         masks[key] = checked(mask, f"kept of {key}", (n,), low=0, high=1) > 0
-    where, ends = layout(graph, pos), values.ends(graph)
+    where, ends = _places(graph, pos), values.ends(graph)
     ends = ends[ends[:, 0] < ends[:, 1]] if len(ends) else ends
     norm = look.norm(np.concatenate(list(rows.values())))
     with look.style():
@@ -122,6 +123,24 @@ def patch_weights(
             look.panel_title(panel, key)
         _finish(grid, norm, title, name, value_label)
     return grid
+
+
+def _places(graph: GraphData, pos: Any) -> np.ndarray:
+    """Where the nodes are, `[N, 2]`: what hangs together, the largest part on top."""
+    if pos is not None:
+        return layout(graph, pos)
+    plain = networkx.Graph(graph.networkx())
+    parts = sorted(networkx.connected_components(plain), key=len, reverse=True)
+    where = np.zeros((graph.num_nodes, 2))
+    for number, part in enumerate(parts):
+        nodes = sorted(part)
+        found = networkx.kamada_kawai_layout(plain.subgraph(nodes))
+        own = np.array([found[i] for i in nodes])
+        if number:  # in a row below the largest part
+            x = (2 * number - 1) / (len(parts) - 1) - 1
+            own = (x, -1.35) + 0.08 * own * len(nodes) ** 0.5
+        where[nodes] = own
+    return where
 
 
 def _checked(weights: Mapping[str, Any], count: int) -> dict[str, np.ndarray]:
