@@ -63,6 +63,12 @@ EXERCISES = [
     "7.4",
     "7.5",
     "7.6",
+    "8.1",
+    "8.2",
+    "8.3",
+    "8.4",
+    "8.5",
+    "8.6",
     "9.1",
     "9.2",
     "9.3",
@@ -782,6 +788,37 @@ def edge_term_by_feature(f, matrix, a):
     return ((f @ matrix).view(-1, width, heads).transpose(1, 2) * a).sum(dim=-1)
 
 
+def divergence(p, q):
+    return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum()
+
+
+def keep(alpha, threshold):
+    return (alpha > threshold) | (alpha == alpha.max())
+
+
+def keep_edges(src, dst, kept, stays=torch.logical_and):
+    both = stays(kept[src], kept[dst])
+    new = kept.cumsum(0) - 1
+    return new[src[both]], new[dst[both]]
+
+
+def node_auc(alpha, truth, tie=0.5):
+    good, bad = alpha[truth][:, None], alpha[~truth]
+    return ((good > bad).double() + tie * (good == bad)).mean()
+
+
+def weak_weights(whole, without):
+    moved = (without - whole).abs()
+    return moved / moved.sum() if moved.any() else moved
+
+
+def chebyshev(matrix, x, order, twice=2.0, less=1.0):
+    found = [x, matrix @ x]
+    while len(found) < order:
+        found.append(twice * matrix @ found[-1] - less * found[-2])
+    return torch.stack(found[:order])
+
+
 RIGHT = {
     "1.1": ([0.599, 0.401],),
     "1.2": (softmax_row_by_row,),
@@ -821,6 +858,12 @@ RIGHT = {
     "7.4": (read_out,),
     "7.5": (hits,),
     "7.6": (leaked,),
+    "8.1": (divergence,),
+    "8.2": (keep,),
+    "8.3": (keep_edges,),
+    "8.4": (node_auc,),
+    "8.5": (weak_weights,),
+    "8.6": (chebyshev,),
     "9.1": (draws,),
     "9.2": (bytes_moved,),
     "9.3": (merge_halves,),
@@ -1252,6 +1295,45 @@ WRONG = [
         "With 3,000 nodes and 60,000 edges it misses",
     ),
     ("7.6", (leaked_with_collisions,), "it marks links that are not there"),
+    ("8.1", (lambda p, q: (p * (p / q).log()).sum(),), "where p is 0 the term is 0"),
+    (
+        "8.1",
+        (lambda p, q: divergence(q, p.clamp(min=1e-30)),),
+        "The other way round: here q",
+    ),
+    ("8.1", (lambda p, q: -(p * q.log()).sum(),), "cross-entropy"),
+    ("8.1", (lambda p, q: divergence(p, q) / len(p),), "mean of the terms"),
+    ("8.1", (lambda p, q: -divergence(p, q),), "never below 0"),
+    ("8.1", (lambda p, q: divergence(p, q) / math.log(2),), "In bits"),
+    ("8.1", (lambda p, q: 2 * divergence(p, q),), "the divergence is off"),
+    ("8.2", (lambda a, t: a > t,), "largest weight always stays"),
+    ("8.2", (lambda a, t: a >= t,), "equal is not enough"),
+    ("8.2", (lambda a, t: (a >= t) | keep(a, t),), "equal is not enough"),
+    ("8.2", (lambda a, t: a < t,), "not those that go"),
+    ("8.2", (lambda a, t: ~keep(a, t),), "not those that go"),
+    ("8.2", (lambda a, t: a == a.max(),), "best node alone"),
+    ("8.3", (partial(keep_edges, stays=torch.logical_or),), "if both its ends do"),
+    (
+        "8.3",
+        (lambda s, d, k: (s[k[s] & k[d]], d[k[s] & k[d]]),),
+        "Number the nodes anew",
+    ),
+    ("8.3", (lambda s, d, k: keep_edges(s, d, k)[::-1],), "swapped"),
+    ("8.3", (lambda s, d, k: (s[:3], d[:2]),), "same length"),
+    ("8.3", (lambda s, d, k: (s[:2], d[:2]),), "It should leave 6 edges, not 2"),
+    ("8.4", (lambda a, t: 100 * node_auc(a, t),), "In percent"),
+    ("8.4", (partial(node_auc, tie=0.0),), "not nothing"),
+    ("8.4", (partial(node_auc, tie=1.0),), "not one"),
+    ("8.4", (lambda a, t: 1 - node_auc(a, t),), "The other way round"),
+    ("8.4", (lambda a, t: 0.123,), "Without ties the AUC it is not 0.123"),
+    ("8.5", (lambda y, w: (w - y) / (w - y).sum(),), "whatever its sign"),
+    ("8.5", (lambda y, w: (w - y).abs(),), "should sum to 1"),
+    ("8.5", (lambda y, w: (w - y).abs().softmax(0),), "softmax of the changes"),
+    ("8.5", (lambda y, w: (w - y).abs() / (w - y).abs().max(),), "by the largest"),
+    ("8.5", (lambda y, w: (w - y).abs() / (w - y).abs().sum(),), "not NaN"),
+    ("8.6", (partial(chebyshev, twice=1.0, less=0.0),), "powers of L"),
+    ("8.6", (partial(chebyshev, less=0.0),), "is to be subtracted"),
+    ("8.6", (lambda m, x, k: chebyshev(m, x, k) + 1,), "For K = 1 the list is off"),
     ("9.1", (lambda s, n, e, h=8, k=8, o=1: n * k * h + e * (k + o),), "The input is"),
     ("9.1", (lambda s, n, e, h=8, k=8, o=1: s + e * (k + o),), "hidden features are"),
     (
