@@ -103,6 +103,31 @@ GRIDS = {
             pooling.measure_colors,
             "green nodes counted, with attention taught in four ways",
             lambda s: s["dim"] == 3 or s["seed"] < 5,
+        ),
+        Grid(
+            "colors-input",
+            {"dim": [3, 16], "seed": SEEDS},
+            pooling.measure_input,
+            "green nodes counted, pooled before the first layer",
+            stored=False,
+        ),
+        Grid(
+            "readouts",
+            {"readout": ["sum", "mean", "max"], "seed": SEEDS},
+            pooling.measure_readouts,
+            "green nodes counted without attention, by three readouts",
+            stored=False,
+        ),
+        Grid(
+            "layers",
+            {
+                "task": ["colors", "triangles"],
+                "layer": ["GCN", "GIN", "ChebyNet", "ChebyGIN"],
+                "kind": ["global", "supervised"],
+                "seed": SEEDS,
+            },
+            pooling.measure_layers,
+            "counted by four kinds of layers",
             stored=False,
         ),
         Grid(

@@ -84,14 +84,15 @@ def fit_pooling(
     val: GraphPack,
     *,
     beta: float = 0.0,
+    lr: float = 0.001,
     max_epochs: int = 100,
     decay_at: Sequence[int] = (),
     progress: bool = True,
 ) -> Curves:
     r"""Train by Adam for so many epochs; the parameters of the last one stay.
 
-    The learning rate is 0.001, the weight decay 0.0001, and a step takes 32 graphs. As
-    in the paper, nothing is chosen by validation.
+    The weight decay is 0.0001, and a step takes 32 graphs. As in the paper, nothing is
+    chosen by validation.
 
     Args:
         model: a `PoolingNetwork`, or another model that is called as
@@ -101,6 +102,7 @@ def fit_pooling(
         val: graphs whose loss and score are recorded after each epoch.
         beta: weight of the distance from `train.attention`; 0 leaves the attention to
             the task.
+        lr: learning rate.
         max_epochs: epochs.
         decay_at: epochs after which the learning rate is divided by 10.
         progress: show a progress bar.
@@ -127,7 +129,7 @@ def fit_pooling(
     return fit_task(
         model,
         task,
-        lr=0.001,
+        lr=lr,
         weight_decay=1e-4,
         max_epochs=max_epochs,
         patience=None,

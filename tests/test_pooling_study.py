@@ -1,0 +1,120 @@
+"""The experiments of chapter 8: recipes, teaching, and what is measured."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gat_course import catalogue, counting
+from gat_course.experiments import pooling
+
+SHORT = replace(pooling.COLORS, epochs=(2, 2), decay_at=((), ()))
+
+
+@pytest.fixture(scope="module")
+def sets():
+    return counting.colors(40, 10, 10)
+
+
+@pytest.mark.parametrize("kind", pooling.TEACHING)
+def test_each_kind_is_taught(sets, kind):
+    model = pooling.teach(SHORT, kind, sets["train"], sets["val"], seed=0)
+    found = pooling.scores(model, {"Test-Orig": sets["Test-Orig"]})
+    assert 0 <= found["Test-Orig"] <= 100
+    assert ("Test-Orig, auc" in found) == (kind != "global")
+
+
+def test_an_unknown_kind_is_refused(sets):
+    with pytest.raises(ValueError, match="kind must be one of global"):
+        pooling.teach(SHORT, "self-taught", sets["train"], sets["val"], seed=0)
+
+
+def test_kinds_that_pool_start_alike(sets):
+    starts = []
+    for kind in pooling.TEACHING[1:]:
+        torch.manual_seed(3)
+        starts.append(pooling.build(pooling.COLORS, kind, sets["train"]))
+    first = starts[0].state_dict()
+    for other in starts[1:]:
+        for name, value in other.state_dict().items():
+            assert torch.equal(first[name], value)
+
+
+def test_the_paper_s_recipes():
+    """Widths, orders and epochs of the authors' scripts."""
+    colors, triangles, mnist = pooling.COLORS, pooling.TRIANGLES, pooling.MNIST
+    assert colors.network["widths"] == (64, 64) and colors.epochs == (300, 100)
+    assert triangles.network["order"] == 7 and triangles.before == (2, 3)
+    assert mnist.network["widths"] == (4, 64, 512) and mnist.epochs == (30, 30)
+    assert all(recipe.beta == 100 for recipe in (colors, triangles, mnist))
+
+
+def test_a_shorter_recipe_falls_at_the_same_shares():
+    short = pooling.shorter(pooling.MNIST, 12)
+    assert short.epochs == (12, 12) and short.decay_at == ((8, 10), (8, 10))
+    assert pooling.shorter(pooling.COLORS, 30).decay_at == ((28,), (27,))
+
+
+def test_accuracy_by_size_is_that_of_the_graphs_of_that_size():
+    pack = counting.colors(1, 1, 180)["Test-Large"]
+
+    class Knows(torch.nn.Module):  # right for graphs of more than 100 nodes
+        def forward(self, graph, x, return_attention=False):
+            sizes = torch.bincount(graph.graph_of)
+            green = (x[:, 1] == 1) & (x.sum(dim=1) == 1)
+            counted = torch.zeros(len(sizes)).index_add(
+                0, graph.graph_of, green.float()
+            )
+            out = (counted + (sizes <= 100)).unsqueeze(1)
+            return (out, []) if return_attention else out
+
+    found = pooling.by_size(Knows(), pack, (100, 200))
+    assert found == {"to 100 nodes": 0.0, "to 200 nodes": 100.0}
+
+
+def test_runs_measure_what_their_tables_show(monkeypatch):
+    monkeypatch.setattr(pooling, "COLORS", SHORT)
+    monkeypatch.setattr(
+        pooling, "_colors", lambda dim, seed: counting.colors(30, 5, 30)
+    )
+    found = pooling.measure_colors("unsupervised", dim=3, seed=0)
+    assert {"Test-LargeC", "Test-LargeC, auc", "start, auc", "to 50 nodes"} <= set(
+        found
+    )
+    found = pooling.measure_colors("global", dim=3, seed=0)
+    assert "Test-Orig, auc" in found and "Test-Large, auc" not in found
+    assert "Test-Large, kept" in pooling.measure_input(dim=3, seed=0)
+    assert set(pooling.measure_readouts("max", seed=0)) == {
+        "Test-Orig",
+        "Test-Large",
+        "Test-LargeC",
+    }
+    assert "Test-Large" in pooling.measure_layers("colors", "GIN", "supervised", 0)
+
+
+def test_real_graphs_are_split_by_size_and_chosen_by_validation(monkeypatch):
+    from gat_course.datasets import tu
+
+    pack = tu.synthetic_tu("PROTEINS", 90)
+    monkeypatch.setattr(pooling, "_tu", lambda name: pack)
+    monkeypatch.setattr(pooling, "TRIED", {"threshold": (0.01, 0.9), "beta": (1.0,)})
+    short = pooling.tu_recipe("PROTEINS", 0.01, 1.0)
+    monkeypatch.setattr(
+        pooling,
+        "tu_recipe",
+        lambda name, threshold, beta: replace(
+            short,
+            thresholds=dict.fromkeys(pooling.TEACHING[1:], threshold),
+            beta=beta,
+            epochs=(1, 1),
+        ),
+    )
+    found = pooling.measure_tu("PROTEINS", "weakly supervised", 0)
+    assert {"test", "kept", "threshold", "beta"} == set(found)
+    assert found["threshold"] in (0.01, 0.9)
+    assert set(pooling.measure_tu("PROTEINS", "global", 0)) == {"test"}
+
+
+def test_every_experiment_of_the_chapter_has_a_command():
+    names = {"colors", "triangles", "mnist-75sp", "proteins", "dd", "collab"}
+    assert names <= set(catalogue.GRIDS)
