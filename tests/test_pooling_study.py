@@ -92,6 +92,23 @@ def test_runs_measure_what_their_tables_show(monkeypatch):
     assert "Test-Large" in pooling.measure_layers("colors", "GIN", "supervised", 0)
 
 
+def test_a_picture_keeps_the_weight_of_each_node(monkeypatch):
+    (pack,) = pooling.picture_of("triangles").values()
+    assert len(pack) == 1 and 35 <= int(pack.sizes) <= 50
+    small = counting.triangles(30, 10, 10)
+    monkeypatch.setattr(pooling, "_triangles", lambda graphs: small)
+    monkeypatch.setattr(
+        pooling,
+        "shorter",
+        lambda recipe, _: replace(recipe, epochs=(1, 1), decay_at=((), ())),
+    )
+    found = pooling.measure_picture("triangles", "supervised", 0)
+    n = int(pack.sizes)
+    weights = [found[f"Test-Large, node {i}"] for i in range(n)]
+    assert sum(weights) == pytest.approx(1, abs=1e-5) and len(found) == 2 * n
+    assert found[f"Test-Large, node {weights.index(max(weights))} stays"] == 1
+
+
 def test_real_graphs_are_split_by_size_and_chosen_by_validation(monkeypatch):
     from gat_course.datasets import tu
 

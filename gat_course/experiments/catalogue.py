@@ -179,6 +179,17 @@ GRIDS = {
             stored=False,
         ),
         Grid(
+            "pictures",
+            {
+                "task": ["triangles", "mnist"],
+                "kind": list(pooling.TEACHING[1:]),
+                "seed": [0],
+            },
+            pooling.measure_picture,
+            "weights of the nodes of one graph, for figures",
+            stored=False,
+        ),
+        Grid(
             "proteins",
             {
                 "name": ["PROTEINS"],

@@ -320,3 +320,36 @@ def measure_tu(name: str, kind: str, seed: int) -> dict[str, float]:
     left = evaluate_pooling(model, test)
     chosen = {"threshold": best.thresholds[TEACHING[1]], "beta": best.beta}
     return {"test": left.pop("accuracy")} | left | (chosen if len(tried) > 1 else {})
+
+
+def picture_of(task: str) -> dict[str, GraphPack]:
+    """The test graphs whose weights `measure_picture` keeps, one to a pack.
+
+    A graph of TRIANGLES, larger than those to train on; or MNIST's first test image,
+    without and with noise.
+    """
+    if task == "triangles":
+        pack = counting.triangles(1, 1, 60, seed=1)["Test-Large"]
+        inside = (pack.sizes >= 35) & (pack.sizes <= 50) & (pack.y >= 4)
+        return {"Test-Large": pack.take(inside.nonzero()[0])}
+    sets = _tests(_mnist(6000))
+    return {part: pack.choose([0]) for part, pack in sets.items()}
+
+
+def measure_picture(task: str, kind: str, seed: int) -> dict[str, float]:
+    """The weight of each node of one graph, and whether it stays, 1 or 0.
+
+    The network is that of TRIANGLES or MNIST-75SP at the size of the stored runs.
+    """
+    if task == "triangles":
+        sets, recipe = _triangles(10_000), shorter(TRIANGLES, 30)
+    else:
+        sets, recipe = _mnist(6000), shorter(MNIST, 20)
+    model = teach(recipe, kind, sets["train"], sets["val"], seed)
+    found = {}
+    for part, pack in picture_of(task).items():
+        _, (alpha,), (kept,) = predict_pack(model, pack)
+        for node, (weight, stays) in enumerate(zip(alpha, kept, strict=True)):
+            found[f"{part}, node {node}"] = float(weight)
+            found[f"{part}, node {node} stays"] = float(stays)
+    return found
