@@ -109,7 +109,6 @@ GRIDS = {
             {"dim": [3, 16], "seed": SEEDS},
             pooling.measure_input,
             "green nodes counted, pooled before the first layer",
-            stored=False,
         ),
         Grid(
             "readouts",
