@@ -115,7 +115,6 @@ GRIDS = {
             {"readout": ["sum", "mean", "max"], "seed": SEEDS},
             pooling.measure_readouts,
             "green nodes counted without attention, by three readouts",
-            stored=False,
         ),
         Grid(
             "layers",

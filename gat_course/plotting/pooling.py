@@ -153,7 +153,7 @@ def _checked(weights: Mapping[str, Any], count: int) -> dict[str, np.ndarray]:
 
 
 def _grid(count: int) -> np.ndarray:
-    columns = min(3, count)
+    columns = 2 if count == 4 else min(3, count)
     rows = -(-count // columns)
     grid = look.panels(2.35 * rows + 0.9, rows, columns, width=6.4).ravel()
     for panel in grid[count:]:
