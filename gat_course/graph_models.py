@@ -105,6 +105,10 @@ class NodePooling:
         threshold: keep nodes whose weight is above it.
         ratio: or keep this share of each graph's nodes.
 
+    Raises:
+        ValueError: one of them makes no sense, or both or none of the last two are
+            given.
+
     >>> NodePooling(before=(2,), threshold=0.05)
     NodePooling(before=(2,), score='projection', threshold=0.05, ratio=None)
     """
@@ -113,6 +117,23 @@ class NodePooling:
     score: str = "projection"
     threshold: float | None = None
     ratio: float | None = None
+
+    def __post_init__(self) -> None:
+        numbers = tuple(self.before) if isinstance(self.before, Sequence) else ()
+        whole = all(isinstance(n, int) and not isinstance(n, bool) for n in numbers)
+        if not numbers or not whole or len(set(numbers)) < len(numbers):
+            raise ValueError(
+                f"before must list layers, such as (2,), each once; got {self.before!r}"
+            )
+        if self.score not in ("projection", "network"):
+            raise ValueError(f"score must be projection or network, got {self.score!r}")
+        if (self.threshold is None) == (self.ratio is None):
+            raise ValueError("give either threshold or ratio")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold must be from 0 to 1, got {self.threshold}")
+        if self.ratio is not None and not 0 < self.ratio <= 1:
+            raise ValueError(f"ratio must be above 0 and at most 1, got {self.ratio}")
+        object.__setattr__(self, "before", numbers)
 
 
 class PoolingNetwork(nn.Module):
@@ -184,6 +205,7 @@ class PoolingNetwork(nn.Module):
         self, graph: GraphData, x: Tensor, *, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, list[Pooled]]:
         """Outputs of every graph; see the class for shapes."""
+        x = x.to_dense()  # bags of words too: what is pooled is weighed
         before, done = x, []
         for number, layer in enumerate(self.layers, start=1):
             if str(number) in self.scores:
@@ -222,6 +244,10 @@ class Projection(nn.Module):
 class ScoreNetwork(nn.Module):
     """Scores by a small network: Chebyshev layers of 32, 32 and 1 features.
 
+    The last layer ends in a ReLU, as in the authors' code. So all scores can be zero
+    from the start, in one of three networks or so, and then nothing teaches it: the
+    attention stays uniform.
+
     Args:
         features: $F$.
         **layer: options of the layers; `order` is at most 2, `hidden` is not used.
@@ -245,6 +271,4 @@ class ScoreNetwork(nn.Module):
 def _score(kind: str, features: int, layer: dict) -> nn.Module:
     if kind == "projection":
         return Projection(features)
-    if kind == "network":
-        return ScoreNetwork(features, **layer)
-    raise ValueError(f"score must be projection or network, got {kind!r}")
+    return ScoreNetwork(features, **layer)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from gat_course import intake
+from gat_course import intake, sparse
 from gat_course.graph import GraphData
 
 
@@ -44,6 +44,9 @@ class GraphPack:
     def __post_init__(self) -> None:
         if self.graph.x is None:
             raise ValueError("graph has no x: give its nodes features")
+        if sparse.is_csr(self.graph.x):
+            dense = replace(self.graph, x=self.graph.x.to_dense())
+            object.__setattr__(self, "graph", dense)
         graph_of, number = self.graph_of, self.graph.num_graphs
         in_order = not bool((graph_of[1:] < graph_of[:-1]).any())
         if not in_order or not bool(self.sizes.all()):
@@ -51,7 +54,7 @@ class GraphPack:
                 "the nodes of graph must stand in the order of their graphs, at least "
                 "one in each: make it with batch_graphs"
             )
-        y = intake.tensor("y", self.y, self.device)
+        y = self._here("y", self.y)
         if y.shape != (number,) or y.dtype == torch.bool or y.is_complex():
             raise ValueError(
                 f"y must hold one class or number for each of {number} graphs, got "
@@ -66,8 +69,21 @@ class GraphPack:
         if self.attention is not None:
             object.__setattr__(self, "attention", self._checked(self.attention))
 
+    def _here(self, field: str, given: Tensor) -> Tensor:
+        found = intake.tensor(field, given, self.device)
+        if found.device != self.device:
+            raise ValueError(
+                f"{field} is on {found.device} but the graph on {self.device}: move "
+                "the pack as a whole, with pack.to(device)"
+            )
+        if found.requires_grad:
+            raise ValueError(
+                f"{field} requires a gradient, but data stay as they are: use .detach()"
+            )
+        return found
+
     def _checked(self, given: Tensor) -> Tensor:
-        found = intake.tensor("attention", given, self.device).to(self.graph.x.dtype)
+        found = self._here("attention", given)
         if found.shape != (self.graph.num_nodes,):
             raise ValueError(
                 f"attention must be [{self.graph.num_nodes}], one weight for each "
@@ -75,7 +91,8 @@ class GraphPack:
             )
         if not bool(torch.isfinite(found).all()) or bool((found < 0).any()):
             raise ValueError("attention must be finite and at least 0")
-        sums = found.new_zeros(len(self)).index_add(0, self.graph_of, found)
+        zeros = torch.zeros(len(self), dtype=torch.float64, device=self.device)
+        sums = zeros.index_add(0, self.graph_of, found.double())
         wrong = ((sums - 1).abs() > 1e-3) & (sums != 0)
         if bool(wrong.any()):
             one = int(wrong.nonzero()[0])
@@ -83,7 +100,7 @@ class GraphPack:
                 f"attention sums to {sums[one]:g} over graph {one}: divide it by its "
                 "sum, or make it 0 where no node matters"
             )
-        return found
+        return found.to(self.graph.x.dtype)
 
     @property
     def graph_of(self) -> Tensor:

@@ -802,6 +802,17 @@ def keep_edges(src, dst, kept, stays=torch.logical_and):
     return new[src[both]], new[dst[both]]
 
 
+def keep_edges_of_the_rest(src, dst, kept):
+    both = kept[src] & kept[dst]
+    ends = torch.stack([src[both], dst[both]])
+    return tuple(torch.unique(ends, return_inverse=True)[1])
+
+
+def keep_edges_but_for_none(src, dst, kept):
+    found = keep_edges(src, dst, kept)
+    return found if len(found[0]) else (src[:1], dst[:1])
+
+
 def node_auc(alpha, truth, tie=0.5):
     good, bad = alpha[truth][:, None], alpha[~truth]
     return ((good > bad).double() + tie * (good == bad)).mean()
@@ -1321,6 +1332,14 @@ WRONG = [
     ("8.3", (lambda s, d, k: keep_edges(s, d, k)[::-1],), "swapped"),
     ("8.3", (lambda s, d, k: (s[:3], d[:2]),), "same length"),
     ("8.3", (lambda s, d, k: (s[:2], d[:2]),), "It should leave 6 edges, not 2"),
+    ("8.3", (keep_edges_of_the_rest,), "keep a number even where they lose"),
+    ("8.3", (lambda s, d, k: (keep_edges(s, d, k)[0] + 0.4,) * 2,), "The edges is off"),
+    ("8.3", (keep_edges_but_for_none,), "two empty tensors"),
+    (
+        "8.2",
+        (lambda a, t: (a > t).index_fill(0, torch.tensor(0), True),),
+        "equal is not",
+    ),
     ("8.4", (lambda a, t: 100 * node_auc(a, t),), "In percent"),
     ("8.4", (partial(node_auc, tie=0.0),), "not nothing"),
     ("8.4", (partial(node_auc, tie=1.0),), "not one"),

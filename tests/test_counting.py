@@ -94,3 +94,23 @@ def test_too_small_numbers_are_refused():
     for options in ({"num_train": 0}, {"dim": 1}):
         with pytest.raises(ValueError, match="at least"):
             counting.colors(**({"num_train": 1, "num_val": 1, "num_test": 1} | options))
+
+
+def test_more_graphs_than_there_are_are_refused():
+    with pytest.raises(ValueError, match="not enough different graphs of 4 nodes"):
+        counting.colors(8000, 1, 1, dim=2)
+
+
+def test_few_graphs_are_of_all_sizes():
+    sizes = counting.colors(1, 1, 10)["Test-Large"].sizes
+    assert sizes.min() < 40 and sizes.max() > 160
+
+
+@pytest.mark.parametrize("make", [counting.colors, counting.triangles])
+def test_the_default_device_does_not_matter(make):
+    expected = make(3, 1, 2)["train"].graph.src.tolist()
+    torch.set_default_device("meta")
+    try:
+        assert make(3, 1, 2)["train"].graph.src.tolist() == expected
+    finally:
+        torch.set_default_device(None)

@@ -117,7 +117,7 @@ def test_what_no_layer_can_be_is_refused():
         layers.ChebyGINLayer(3, 2, 0)
     with pytest.raises(ValueError, match="aggregation"):
         layers.ChebyGINLayer(3, 2, 2, "max")
-    with pytest.raises(ValueError, match="a row for each node"):
+    with pytest.raises(ValueError, match="nodes of the graph"):
         layers.ChebyGINLayer(3, 2)(GRAPHS[0], torch.ones(2, 3))
 
 
@@ -209,10 +209,47 @@ def test_what_no_network_can_be_is_refused():
         ({"readout": "median"}, "readout"),
         ({"widths": ()}, "widths"),
         ({"pooling": NodePooling((3,), threshold=0.1)}, "layers 1 to 2"),
-        ({"pooling": NodePooling((1,), "best", 0.1)}, "projection or network"),
     ):
         with pytest.raises(ValueError, match=match):
             PoolingNetwork(3, 2, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"before": (1,), "score": "best", "threshold": 0.1}, "projection or network"),
+        ({"before": (2,)}, "either threshold or ratio"),
+        ({"before": (2,), "threshold": 0.1, "ratio": 0.5}, "either threshold or ratio"),
+        ({"before": (2,), "threshold": 5}, "threshold must be"),
+        ({"before": (2,), "ratio": 0.0}, "ratio must be"),
+        ({"before": (2, 2), "ratio": 0.5}, "before must list layers"),
+        ({"before": (True,), "ratio": 0.5}, "before must list layers"),
+        ({"before": 2, "ratio": 0.5}, "before must list layers"),
+        ({"before": (), "ratio": 0.5}, "before must list layers"),
+    ],
+)
+def test_odd_poolings_are_refused_when_they_are_made(options, match):
+    with pytest.raises(ValueError, match=match):
+        NodePooling(**options)
+
+
+def test_a_nan_is_seen_and_no_graph_disappears():
+    pairs = [
+        GraphData.from_edges([0], [1], x=torch.full((2, 3), v)) for v in (1.0, 3e38)
+    ]
+    own = GraphPack(graph=batch_graphs(pairs), y=torch.zeros(2), name="pairs")
+    model = PoolingNetwork(3, 1, pooling=NodePooling((2,), threshold=0.1))
+    with torch.no_grad():
+        for p in model.parameters():
+            p.fill_(100.0)
+    with pytest.raises(FloatingPointError, match="outputs for pairs"):
+        evaluate_pooling(model, own)
+    with pytest.raises(FloatingPointError, match="loss is"):
+        fit_pooling(model, own, own, max_epochs=1, progress=False)
+    alpha = torch.tensor([torch.nan, 0.9])
+    assert layers.kept_nodes(pairs[0], alpha, threshold=0.95).all()
+    with pytest.raises(ValueError, match="leaves no node of graph 0"):
+        layers.pooled_graph(pairs[0], torch.zeros(2, dtype=torch.bool))
 
 
 # ------------------------------------------------------------------- packs
@@ -253,6 +290,7 @@ def test_packs_of_what_does_not_fit_are_refused():
         ({"y": torch.tensor([0.0, 1.0, torch.nan, 0.0])}, "finite"),
         ({"attention": torch.ones(16)}, "sums to 3 over graph 0"),
         ({"attention": torch.ones(3)}, "one weight for each"),
+        ({"attention": own.attention.requires_grad_()}, "detach"),
     ):
         fields = {"graph": own.graph, "y": own.y, "name": "x"} | changes
         with pytest.raises(ValueError, match=match):
@@ -351,6 +389,22 @@ def test_the_auc_needs_nodes_of_both_kinds():
     assert set(evaluate_pooling(model, own)) == {"accuracy", "kept"}
     with pytest.raises(ValueError, match="all nodes should count"):
         attention_auc(torch.ones(3), torch.rand(3))
+
+
+def test_a_model_that_does_not_fit_is_refused_before_training():
+    numbers, _ = pack()
+    classes, _ = pack(numbers=False)
+    fit = {"max_epochs": 1, "progress": False}
+    pooling = NodePooling((2,), threshold=0.1)
+    with pytest.raises(ValueError, match="outputs=1 for four"):
+        fit_pooling(PoolingNetwork(3, 3), numbers, numbers, **fit)
+    with pytest.raises(ValueError, match="outputs=at least 4"):
+        fit_pooling(PoolingNetwork(3, 2), classes, classes, **fit)
+    with pytest.raises(ValueError, match="val must have answers like those of train"):
+        fit_pooling(PoolingNetwork(3, 1), numbers, classes, **fit)
+    with pytest.raises(ValueError, match="no pooling layer"):
+        fit_pooling(PoolingNetwork(3, 1), numbers, numbers, beta=1.0, **fit)
+    fit_pooling(PoolingNetwork(3, 4, pooling=pooling), classes, classes, **fit)
 
 
 def test_no_attention_cannot_be_taught():

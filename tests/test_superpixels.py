@@ -158,7 +158,7 @@ def test_without_mnist_the_digits_of_scikit_learn_stand_in(tmp_path, monkeypatch
     with pytest.warns(UserWarning, match="IN PLACE OF MNIST"):
         sets = load_mnist_75sp(6, 4, root=tmp_path, fallback="synthetic")
     assert sets["train"].name == "synthetic stand-in for MNIST, train"
-    assert [len(sets[p]) for p in ("train", "val", "Test-Noisy")] == [12, 4, 6]
+    assert [len(sets[p]) for p in ("train", "val", "Test-Noisy")] == [6, 4, 4]
 
 
 @pytest.mark.parametrize("numbers", [(0, 1), (1, 0), (55_001, 1)])

@@ -37,6 +37,9 @@ def test_without_kinds_the_degree_is_the_feature():
         ("1\n2 0\n0 1 2\n0 0", "node 0 of graph 0 has a neighbour outside"),
         ("1\n2 0\n0 -1\n0 0", "node 0 of graph 0: the text ends"),
         ("1\n1 0\nx 0", "more than numbers"),
+        ("1\n1 0\n0 0\n5 5", "2 numbers follow the last graph"),
+        ("1\n0 0", "graph 0 has 0 nodes"),
+        ("1\n2 0\n0 1 1\n0 0", "a neighbour that does not list it"),
     ],
 )
 def test_a_text_of_another_form_is_refused(text, match):

@@ -1,9 +1,9 @@
 """Checks of chapter 8's exercises."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from gat_course.checks import answers
 from gat_course.checks.answers import case, check, close, refuse, tensor
@@ -44,17 +44,11 @@ def _divergence(function: Callable) -> None:
             close(value, terms, "the divergence", mistakes, tolerance=1e-5)
 
 
-def _star() -> tuple[Tensor, Tensor, Tensor]:
-    """Sources, targets and weights of a graph of six nodes, one of them alone."""
-    src = torch.tensor([0, 1, 1, 2, 2, 3, 0, 3, 4, 4])
-    dst = torch.tensor([1, 0, 2, 1, 3, 2, 3, 0, 4, 0])
-    return src, dst, torch.tensor([0.3, 0.05, 0.2, 0.25, 0.15, 0.05])
-
-
 @check("8.2")
 def _kept(function: Callable) -> None:
-    _, _, alpha = _star()
-    for threshold in (0.0, 0.1, 0.2, 0.3, 0.9):
+    # Powers of two: they are the same in any precision.
+    alpha = torch.tensor([0.25, 0.0625, 0.125, 0.3125, 0.1875, 0.0625])
+    for threshold in (0.0, 0.0625, 0.125, 0.25, 0.875):
         right = alpha > threshold
         right[alpha.argmax()] = True
         value = answers.done(function(alpha.clone(), threshold))
@@ -75,43 +69,56 @@ def _kept(function: Callable) -> None:
         close(value.double(), right.double(), f"At {threshold} the mask", mistakes)
 
 
+def _ordered(ends: torch.Tensor) -> torch.Tensor:
+    """Edges `[2, E]` in the order of their numbers: any order is right."""
+    return ends[:, (100 * ends[0] + ends[1]).argsort()]
+
+
+def _ends(value: Any) -> torch.Tensor:
+    src, dst = answers.parts(value, 2, "Return two tensors, src and dst.")
+    src, dst = (answers.numbers(v, "node numbers").double() for v in (src, dst))
+    refuse({"src and dst must be of the same length.": len(src) != len(dst)})
+    return _ordered(torch.stack([src, dst]))
+
+
 @check("8.3")
 def _left(function: Callable) -> None:
-    src, dst, _ = _star()
-    kept = torch.tensor([True, False, True, True, True, False])
-    new = torch.tensor([0, -1, 1, 2, 3, -1])
+    # Node 1 stays and loses its edges.
+    src = torch.tensor([0, 2, 1, 6, 3, 4, 3, 5, 5, 5, 2, 4])
+    dst = torch.tensor([2, 0, 6, 1, 4, 3, 5, 3, 5, 2, 1, 5])
+    kept = torch.tensor([False, True, False, True, True, True, False])
+    new = torch.tensor([-1, 0, -1, 1, 2, 3, -1])
     both, either = kept[src] & kept[dst], kept[src] | kept[dst]
-    right = torch.stack([new[src[both]], new[dst[both]]])
-    same_numbers = torch.stack([src[both], dst[both]])
-    value = answers.parts(
-        function(src.clone(), dst.clone(), kept.clone()), 2, "src, dst"
-    )
-    value = [answers.numbers(v, "node numbers") for v in value]
+    right = _ordered(torch.stack([new[src[both]], new[dst[both]]]).double())
+    old = _ordered(torch.stack([src[both], dst[both]]).double())
+    found = _ends(function(src.clone(), dst.clone(), kept.clone()))
+    count, number = right.shape[1], found.shape[1]
+    fewer = "The nodes that stay keep a number even where they lose their edges."
     refuse(
         {
-            f"{len(value[0])} edges are left; an edge stays if both its ends do.": (
-                len(value[0]) == int(either.sum()) != int(both.sum())
+            f"{number} edges are left; an edge stays if both its ends do.": (
+                number == int(either.sum())
             ),
-            "src and dst must be of the same length.": len(value[0]) != len(value[1]),
+            f"It should leave {count} edges, not {number}.": number != count,
         }
     )
-    found = torch.stack([v.long() for v in value])
     refuse(
         {
             "Number the nodes anew: the kept ones are 0, 1, 2, … in their order.": (
-                torch.equal(found, same_numbers)
+                torch.equal(found, old)
             ),
-            "Source and target are swapped.": torch.equal(found, right.flip(0)),
-            f"It should leave {right.shape[1]} edges, not {found.shape[1]}.": (
-                found.shape != right.shape
+            fewer: torch.equal(found, right - 1),
+            "Source and target are swapped.": torch.equal(
+                found, _ordered(right.flip(0))
             ),
         }
     )
-    close(found.double(), right.double(), "The edges")
-    none = torch.zeros(6, dtype=torch.bool)
-    none[5] = True
-    empty = function(src, dst, none)
-    refuse({"Without an edge it should return two empty tensors.": len(empty[0]) > 0})
+    close(found, right, "The edges")
+    none = torch.zeros(7, dtype=torch.bool)
+    none[6] = True
+    empty = _ends(function(src, dst, none))
+    hint = "Without an edge it should return two empty tensors."
+    refuse({hint: empty.shape[1] > 0})
 
 
 @check("8.4")
@@ -176,7 +183,8 @@ def _chebyshev(function: Callable) -> None:
         )
         value = function(matrix.clone(), x.clone(), order)
         if isinstance(value, (list, tuple)):
-            value = torch.stack([torch.as_tensor(v) for v in value])
+            value = answers.parts(value, order, f"Return {order} matrices.")
+            value = torch.stack([tensor(v, (5, 2), "A matrix") for v in value])
         value = tensor(value, (order, 5, 2), f"For K = {order} the result")
         mistakes = {
             "Those are powers of L; the polynomials are 2 L T_{k-1} - T_{k-2}.": powers,

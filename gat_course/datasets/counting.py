@@ -45,7 +45,7 @@ def colors(
         the small sizes are the same.
 
     Raises:
-        ValueError: a number is too small.
+        ValueError: a number is too small, or there are not so many different graphs.
 
     Source: Knyazev, Taylor and Amer, NeurIPS 2019, and their code.
 
@@ -59,14 +59,20 @@ def colors(
     seen: set[bytes] = set()
     for part, number in wanted.items():
         low, high = (26, 200) if "Large" in part else SMALL
-        rows = []
+        rows, again = [], 0
         while len(rows) < number:
-            n = low + len(rows) % (high - low + 1)
+            n = low + len(rows) * max(1, (high - low + 1) // number) % (high - low + 1)
             green = int(random.integers(min(MOST, n) + 1))
             x = _coloured(n, green, dim, part == "Test-LargeC", random)
             pairs = _pairs(n, random)
             key = x.tobytes() + pairs.tobytes()
-            if key not in seen:
+            again = again + 1 if key in seen else 0
+            if again > 1000:
+                raise ValueError(
+                    f"there are not enough different graphs of {n} nodes and {dim} "
+                    "colours: ask for fewer graphs, or for a larger dim"
+                )
+            if not again:
                 seen.add(key)
                 is_green = _one_hot_green(x).astype(float)
                 rows.append((x, pairs, green, is_green / max(green, 1)))
@@ -102,7 +108,8 @@ def triangles(
 ) -> dict[str, GraphPack]:
     r"""TRIANGLES: how many triangles has a random graph?
 
-    The answers 1 to 10 are equally frequent. With $T_i$ the triangles that node $i$ is
+    The answers 1 to 10 are equally frequent among the small graphs as a whole, and
+    among the large ones. With $T_i$ the triangles that node $i$ is
     part of, the right attention is $T_i/\sum_j T_j$.
 
     Args:
@@ -186,12 +193,12 @@ def _pack(rows: list[tuple], name: str) -> GraphPack:
         src=torch.cat([ends[0], ends[1]]),
         dst=torch.cat([ends[1], ends[0]]),
         x=torch.from_numpy(np.concatenate(xs)),
-        graph_of=torch.arange(len(xs)).repeat_interleave(torch.from_numpy(sizes)),
+        graph_of=torch.from_numpy(np.repeat(np.arange(len(xs)), sizes)),
         name=name,
     )
     return GraphPack(
         graph=graph,
-        y=torch.tensor(answers, dtype=torch.float32),
+        y=torch.from_numpy(np.array(answers, dtype=np.float32)),
         attention=torch.from_numpy(np.concatenate(attention)),
         name=name,
     )

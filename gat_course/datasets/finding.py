@@ -98,7 +98,8 @@ def _read_given(files: RemoteFiles, given: Path) -> dict[str, bytes]:
     if not given.is_dir():
         raise FileNotFoundError(
             f"GAT_COURSE_DATA names {given.absolute()}, which is not a folder. "
-            "Set it to the folder that holds planetoid/ or ppi.zip, or unset it."
+            "Set it to the folder that holds planetoid/, ppi.zip, tu/ and the like, or "
+            "unset it."
         )
     folder = given / files.subfolder
     missing = [name for name in files.sums if not (folder / name).exists()]
@@ -115,7 +116,7 @@ def _read_given(files: RemoteFiles, given: Path) -> dict[str, bytes]:
             known, its = files.sums[name], _sum_of(files, folder / name)
             raise ValueError(
                 f"{folder / name} (from GAT_COURSE_DATA) is damaged or is another "
-                f"file: its SHA-256 should be {known} but is {its}. It was not opened. "
+                f"file: its SHA-256 should be {known} but is {its}. It is not used. "
                 f"Replace the file, or unset GAT_COURSE_DATA.{files.otherwise}"
             )
     return found

@@ -112,11 +112,19 @@ def read_tu(text: str, name: str) -> GraphPack:
             kinds.append(kind)
             degrees.append(count)
             near.append(own + start)
+        if n < 1:
+            raise ValueError(f"{name}: graph {graph} has {n} nodes; it needs one")
         sizes.append(n)
         classes.append(label)
+    if at != len(numbers):
+        raise ValueError(f"{name}: {len(numbers) - at} numbers follow the last graph")
     src = np.concatenate(near)
     ends = np.stack([src, np.repeat(np.arange(len(kinds)), degrees)])
     ends = ends[:, ends[0] != ends[1]]
+    ends = np.unique(ends, axis=1)
+    back = ends[::-1]
+    if not np.array_equal(ends, back[:, np.lexsort(back[::-1])]):
+        raise ValueError(f"{name}: a node lists a neighbour that does not list it")
     values = np.array(kinds)
     if len(set(kinds)) == 1:
         values = np.bincount(ends[1], minlength=len(kinds))
@@ -126,11 +134,11 @@ def read_tu(text: str, name: str) -> GraphPack:
         num_nodes=len(kinds),
         src=torch.from_numpy(ends[0]),
         dst=torch.from_numpy(ends[1]),
-        x=torch.eye(column.max() + 1)[torch.from_numpy(column)],
-        graph_of=torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes)),
+        x=torch.from_numpy(np.eye(column.max() + 1, dtype=np.float32)[column]),
+        graph_of=torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)),
         name=name,
     )
-    return GraphPack(graph=graph.without_repeats(), y=torch.from_numpy(y), name=name)
+    return GraphPack(graph=graph, y=torch.from_numpy(y), name=name)
 
 
 def _next(numbers: np.ndarray, at: int, count: int, what: str) -> np.ndarray:
@@ -155,6 +163,8 @@ def synthetic_tu(name: str, num_graphs: int = 300, seed: int = 0) -> GraphPack:
     >>> synthetic_tu("PROTEINS", num_graphs=2)
     GraphPack('synthetic stand-in for PROTEINS', 2 graphs, ... 2 classes)
     """
+    if num_graphs < 2:
+        raise ValueError(f"num_graphs must be at least 2, got {num_graphs}")
     random, lines = np.random.default_rng(seed), [str(num_graphs)]
     for number in range(num_graphs):
         n, label = int(random.integers(4, 61)), number % 2
@@ -191,13 +201,15 @@ def split_by_size(
     (True, 50, 250)
     """
     small = (pack.sizes <= largest).nonzero()[:, 0].cpu()
+    everyone = torch.ones(len(pack), dtype=torch.bool, device="cpu")
     if not 0 < num_train <= len(small) or num_train == len(pack):
         raise ValueError(
             f"num_train must be from 1 to {len(small)}, the graphs of {pack.name} with "
             f"at most {largest} nodes, and leave some to test on; got {num_train}"
         )
-    generator = torch.Generator().manual_seed(seed)
-    chosen = small[torch.randperm(len(small), generator=generator)[:num_train]]
-    rest = torch.ones(len(pack), dtype=torch.bool)
-    rest[chosen] = False
-    return pack.take(chosen), pack.take(rest.nonzero()[:, 0])
+    generator = torch.Generator("cpu").manual_seed(seed)
+    order = torch.randperm(len(small), generator=generator, device="cpu")
+    chosen = small[order[:num_train]]
+    everyone[chosen] = False
+    rest = everyone.nonzero()[:, 0]
+    return pack.take(chosen.to(pack.device)), pack.take(rest.to(pack.device))

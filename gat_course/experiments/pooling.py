@@ -1,7 +1,9 @@
 """Pooling by attention, taught in four ways, on four kinds of graphs (chapter 8).
 
 Each `measure_...` makes one run of a `Grid`; see `catalogue`. Networks and numbers are
-those of Knyazev, Taylor and Amer, NeurIPS 2019, and of their code.
+those of Knyazev, Taylor and Amer, NeurIPS 2019, and of their code, but for these: Adam
+is PyTorch's, with betas of 0.9 and 0.999 (theirs 0.5 and 0.999), and of each graph the
+best node stays.
 """
 
 from __future__ import annotations

@@ -67,7 +67,8 @@ def kept_nodes(
             weights; above 0, at most 1. One of the two must be given.
 
     Returns:
-        bool `[N]`. Of each graph the node with the largest weight always stays.
+        bool `[N]`. Of each graph the node with the largest weight always stays, and all
+        of them where several share it. A weight that is NaN stays too, to be seen.
 
     Raises:
         ValueError: both or neither are given, a number is out of its range, or `alpha`
@@ -90,7 +91,7 @@ def kept_nodes(
     if threshold is not None:
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be from 0 to 1, got {threshold}")
-        return (alpha > threshold) | (alpha == best[graph_of])
+        return ~(alpha <= threshold) | ~(alpha < best[graph_of])
     if not 0 < ratio <= 1:
         raise ValueError(f"ratio must be above 0 and at most 1, got {ratio}")
     sizes = torch.bincount(graph_of, minlength=number)
@@ -116,7 +117,7 @@ def pooled_graph(graph: GraphData, kept: Tensor) -> GraphData:
         the kept nodes.
 
     Raises:
-        ValueError: `kept` is no mask of the nodes.
+        ValueError: `kept` is no mask of the nodes, or leaves a graph without any.
 
     >>> path = GraphData.from_edges([0, 1], [1, 2])
     >>> layers.pooled_graph(path, torch.tensor([True, True, False]))
@@ -127,9 +128,17 @@ def pooled_graph(graph: GraphData, kept: Tensor) -> GraphData:
             f"kept must be a mask of {graph.num_nodes} nodes, got {kept.dtype} "
             f"{list(kept.shape)}"
         )
+    graph_of, number = members(graph), graph.num_graphs
+    empty = torch.bincount(graph_of[kept], minlength=number) == 0
+    if bool(empty.any()):
+        raise ValueError(
+            f"kept leaves no node of graph {int(empty.nonzero()[0])}: keep the best of "
+            "each, as kept_nodes does"
+        )
     there = kept[graph.src] & kept[graph.dst]
     new = kept.cumsum(0) - 1
-    nodes = {"x": graph.x, "y": graph.y, "graph_of": members(graph)}
+    x = graph.x.to_dense() if graph.x is not None else None
+    nodes = {"x": x, "y": graph.y, "graph_of": graph_of}
     edges = {"edge_weight": graph.edge_weight, "edge_attr": graph.edge_attr}
     fields = {k: None if v is None else v[kept] for k, v in nodes.items()}
     fields |= {k: None if v is None else v[there] for k, v in edges.items()}

@@ -1,10 +1,13 @@
 """Chebyshev graph convolution, and its relatives without attention (chapter 8)."""
 
+import operator
+
 import torch
 from torch import Tensor, nn
 
 from gat_course import sparse
 from gat_course.graph import GraphData
+from gat_course.layers.inputs import check_input
 from gat_course.layers.sums import neighbour_sums
 
 AGGREGATIONS = ("mean", "sum")
@@ -33,7 +36,9 @@ class ChebyGINLayer(nn.Module):
     has a matrix of its own, or is added.
 
     Raises:
-        ValueError: `order` is below 1, or `aggregation` unknown.
+        TypeError: `order` or `hidden` is no whole number.
+        ValueError: `order` or `hidden` is too small, or `aggregation` unknown; in use,
+            what `check_input` refuses.
 
     Source: Knyazev, Taylor and Amer, NeurIPS 2019, and their code; Defferrard et al.,
     NeurIPS 2016; Xu et al., ICLR 2019. For $K=1$ and sum that code multiplies GCN's
@@ -53,11 +58,13 @@ class ChebyGINLayer(nn.Module):
         hidden: int = 0,
     ) -> None:
         super().__init__()
-        if order < 1 or aggregation not in AGGREGATIONS:
+        order, hidden = operator.index(order), operator.index(hidden)
+        if order < 1 or hidden < 0 or aggregation not in AGGREGATIONS:
             raise ValueError(
-                f"order must be at least 1 and aggregation one of "
-                f"{', '.join(AGGREGATIONS)}; got {order}, {aggregation!r}"
+                f"order must be at least 1, hidden at least 0 and aggregation one of "
+                f"{', '.join(AGGREGATIONS)}; got {order}, {hidden}, {aggregation!r}"
             )
+        self.in_features = in_features
         self.order, self.aggregation = order, aggregation
         width = in_features * order
         sizes = [width, hidden, out_features] if hidden else [width, out_features]
@@ -68,25 +75,24 @@ class ChebyGINLayer(nn.Module):
 
     def forward(self, graph: GraphData, x: Tensor) -> Tensor:
         """Apply the layer; see the class for shapes."""
+        check_input(graph, x, self.transform[0].weight.t()[: self.in_features])
         x = x.to_dense() if sparse.is_csr(x) else x
-        if x.dim() != 2 or len(x) != graph.num_nodes:
-            raise ValueError(
-                f"x must be [{graph.num_nodes}, F], a row for each node, got "
-                f"{list(x.shape)}"
-            )
         return self.transform(torch.cat(self.basis(graph, x), dim=1))
 
     def basis(self, graph: GraphData, x: Tensor) -> list[Tensor]:
         """The $K$ matrices, `[N, F]` each."""
-        weight = graph.edge_weight
-        weight = x.new_ones(graph.num_edges) if weight is None else weight.to(x.dtype)
-        degree = graph.in_strengths.to(x.dtype)  # [N]
+        # In single precision at least: half of it ends at 65,504.
+        wide = torch.promote_types(x.dtype, torch.float32)
+        weight, degree = graph.edge_weight, graph.in_strengths.to(wide)  # [N]
+        if weight is None:
+            weight = torch.ones(graph.num_edges, dtype=wide, device=x.device)
+        weight = weight.to(wide)
         if self.order == 1:
             if self.aggregation == "sum":
                 return [neighbour_sums(graph, weight, x) + x]
             root = (degree + 1).rsqrt()
             scaled = root[graph.dst] * weight * root[graph.src]
-            own = (root * root).unsqueeze(1) * x
+            own = (root * root).unsqueeze(1).to(x.dtype) * x
             return [neighbour_sums(graph, scaled, x) + own]
         root = degree.masked_fill(degree == 0, 1).rsqrt()
         scaled = -root[graph.dst] * weight * root[graph.src]
@@ -94,7 +100,7 @@ class ChebyGINLayer(nn.Module):
         while len(found) < self.order:
             found.append(2 * neighbour_sums(graph, scaled, found[-1]) - found[-2])
         if self.aggregation == "sum":
-            found[1:] = [degree.unsqueeze(1) * h for h in found[1:]]
+            found[1:] = [degree.unsqueeze(1).to(x.dtype) * h for h in found[1:]]
         return found
 
     def extra_repr(self) -> str:

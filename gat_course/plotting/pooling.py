@@ -59,7 +59,8 @@ def node_weights(
             raise ValueError(f"kept names {key!r}, which weights does not")
         masks[key] = checked(mask, f"kept of {key}", (n,), low=0, high=1) > 0
     where, ends = _places(graph, pos), values.ends(graph)
-    ends = ends[ends[:, 0] < ends[:, 1]] if len(ends) else ends
+    ends = np.unique(np.sort(ends, axis=1), axis=0)  # each link once, whatever its way
+    ends = ends[ends[:, 0] < ends[:, 1]]
     norm = look.norm(np.concatenate(list(rows.values())))
     with look.style():
         grid = _grid(len(rows))

@@ -30,14 +30,23 @@ def attention_divergence(graph: GraphData, target: Tensor, alpha: Tensor) -> Ten
     Returns:
         `[G]`; 0 for a graph whose targets are all 0.
 
+    Raises:
+        ValueError: one of them has not a weight for each node.
+
     >>> pair = GraphData.from_edges([0], [1])
     >>> even = torch.tensor([0.5, 0.5])
     >>> attention_divergence(pair, torch.tensor([1.0, 0.0]), even)  # log 2
     tensor([0.6931])
     """
+    if not target.shape == alpha.shape == (graph.num_nodes,):
+        raise ValueError(
+            f"target and alpha must be [{graph.num_nodes}], one weight for each node; "
+            f"got {list(target.shape)} and {list(alpha.shape)}"
+        )
+    target = target.to(alpha.dtype)
     tiny = torch.finfo(alpha.dtype).tiny
     terms = torch.xlogy(target, target) - target * alpha.clamp(min=tiny).log()
-    zeros = alpha.new_zeros(graph.num_graphs)
+    zeros = terms.new_zeros(graph.num_graphs)
     return zeros.index_add(0, members(graph), terms)
 
 
@@ -66,6 +75,11 @@ def pooling_loss(
         loss = F.cross_entropy(outputs, pack.y)
     if not beta:
         return loss
+    if not done:
+        raise ValueError(
+            "beta is above 0, but the model has no pooling layer whose attention could "
+            "be taught: give it pooling=NodePooling(...), or leave beta at 0"
+        )
     target = pack.attention
     for step in done:
         graph_of, number = members(step.graph), step.graph.num_graphs
@@ -111,7 +125,8 @@ def fit_pooling(
         The `Curves`; `val_score` is the accuracy in percent.
 
     Raises:
-        ValueError: `beta` is negative, or above 0 where no attention is known.
+        ValueError: `beta` is negative, or above 0 where no attention is known or the
+            model does not pool; or the model returns something else than is asked for.
         FloatingPointError: a loss became NaN or infinite.
 
     >>> sets = counting.colors(num_train=40, num_val=5, num_test=5)
@@ -151,6 +166,17 @@ class PooledAnswers(Task):
 
     def prepare(self, model: nn.Module) -> None:
         require_trainable(model)
+        for pack in (self.data, self.val):
+            few = pack.take(range(min(2, len(pack))))
+            outputs, done = _both(model, few.graph)
+            _require_fit(outputs, few, self.data.num_classes)
+        most = 0 if self.val.has_numbers else int(self.val.y.max())
+        if self.val.has_numbers != self.data.has_numbers or most >= outputs.shape[1]:
+            raise ValueError(
+                f"val must have answers like those of train; it holds {self.val}"
+            )
+        if self.beta:
+            pooling_loss(outputs, done, few, 0.0 if done else self.beta)
 
     def batches(self) -> list[tuple[GraphPack, int]]:
         order = torch.randperm(len(self.data), device=self.data.device)
@@ -192,8 +218,14 @@ def predict_pack(
     outputs, alphas, kept = [], [], []
     try:
         for some in torch.arange(len(pack), device=pack.device).split(batch_size):
-            graph = pack.take(some).graph
-            found, done = model(graph, graph.x, return_attention=True)
+            part = pack.take(some)
+            found, done = _both(model, part.graph)
+            _require_fit(found, part, 1 if pack.has_numbers else 0)
+            if not bool(torch.isfinite(found).all()):
+                raise FloatingPointError(
+                    f"the outputs for {pack.name} are NaN or infinite: look for "
+                    "extreme features, or train with a smaller learning rate"
+                )
             outputs.append(found)
             if done:
                 alphas.append(done[0].alpha)
@@ -201,6 +233,32 @@ def predict_pack(
     finally:
         model.train(was_training)
     return torch.cat(outputs), alphas, kept
+
+
+def _both(model: nn.Module, graph: GraphData) -> tuple[Tensor, list[Pooled]]:
+    """Outputs of a model of this kind, and what its pooling layers did."""
+    try:
+        outputs, done = model(graph, graph.x, return_attention=True)
+    except (TypeError, ValueError) as error:
+        if "return_attention" not in str(error) and "unpack" not in str(error):
+            raise
+        raise TypeError(
+            f"{type(model).__name__} is no model that pools: call it as model(graph, "
+            "x, return_attention=True) and return outputs and a list of Pooled"
+        ) from error
+    return outputs, done
+
+
+def _require_fit(outputs: Tensor, pack: GraphPack, wanted: int) -> None:
+    """Raise unless there is a row for each graph, of one number or enough classes."""
+    fits = outputs.dim() == 2 and len(outputs) == len(pack)
+    wide = fits and outputs.shape[1]
+    if not fits or wide < wanted or (pack.has_numbers and wide != 1):
+        what = "1" if pack.has_numbers else f"at least {max(wanted, 1)}"
+        raise ValueError(
+            f"the model returns {list(outputs.shape)} for {len(pack)} graphs; it needs "
+            f"a row for each, and outputs={what} for {pack.name}"
+        )
 
 
 def right(outputs: Tensor, pack: GraphPack) -> Tensor:
@@ -244,15 +302,24 @@ def attention_auc(target: Tensor, alpha: Tensor) -> float:
         alpha: the weights that are given, `[N]`.
 
     Raises:
-        ValueError: all nodes should count, or none.
+        ValueError: all nodes should count, or none; or the two do not fit.
+        FloatingPointError: a weight is NaN or infinite.
 
     >>> attention_auc(torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.2, 0.7, 0.1]))
     100.0
     """
+    alpha = alpha.detach().double().cpu()
+    if target.shape != alpha.shape or target.dim() != 1:
+        raise ValueError(
+            f"target and alpha must be [N], one weight for each node; got "
+            f"{list(target.shape)} and {list(alpha.shape)}"
+        )
+    if not bool(torch.isfinite(alpha).all()):
+        raise FloatingPointError("alpha holds NaN or infinite numbers")
     counts = (target > 0).cpu()
     if bool(counts.all()) or not bool(counts.any()):
         raise ValueError("there is no AUC where all nodes should count, or none")
-    return 100 * float(roc_auc_score(counts, alpha.cpu()))
+    return 100 * float(roc_auc_score(counts, alpha))
 
 
 def node_effects(model: nn.Module, pack: GraphPack, batch_size: int = 1000) -> Tensor:
