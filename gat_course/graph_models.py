@@ -93,6 +93,9 @@ class GraphNetwork(nn.Module):
         return f"readout={self.kind!r}"
 
 
+SCORES = ("projection", "network", "relu network")
+
+
 @dataclass(frozen=True)
 class NodePooling:
     r"""Where and how a `PoolingNetwork` pools its nodes by attention.
@@ -100,8 +103,9 @@ class NodePooling:
     Args:
         before: numbers of the layers before which it pools; 1 is the input.
         score: "projection": $p^\top$ times the input of the layer before (of layer 1
-            its own input), with $p$ drawn from a normal distribution; or "network",
-            three small Chebyshev layers on the features at hand.
+            its own input), with $p$ drawn from a normal distribution; "network",
+            three small Chebyshev layers on the features at hand; or "relu network", the
+            same with a ReLU at its end, as the authors' code has it.
         threshold: keep nodes whose weight is above it.
         ratio: or keep this share of each graph's nodes.
 
@@ -125,8 +129,9 @@ class NodePooling:
             raise ValueError(
                 f"before must list layers, such as (2,), each once; got {self.before!r}"
             )
-        if self.score not in ("projection", "network"):
-            raise ValueError(f"score must be projection or network, got {self.score!r}")
+        if self.score not in SCORES:
+            kinds = ", ".join(SCORES)
+            raise ValueError(f"score must be one of {kinds}; got {self.score!r}")
         if (self.threshold is None) == (self.ratio is None):
             raise ValueError("give either threshold or ratio")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
@@ -196,7 +201,7 @@ class PoolingNetwork(nn.Module):
                     f"{len(widths)}"
                 )
             size = sizes[max(number - 2, 0)]
-            if pooling.score == "network":
+            if pooling.score != "projection":
                 size = sizes[number - 1]
             self.scores[str(number)] = _score(pooling.score, size, layer)
         self.decide = nn.Sequential(nn.Dropout(dropout), nn.Linear(sizes[-1], outputs))
@@ -210,7 +215,7 @@ class PoolingNetwork(nn.Module):
         for number, layer in enumerate(self.layers, start=1):
             if str(number) in self.scores:
                 score = self.scores[str(number)]
-                own = x if self.pooling.score == "network" else before
+                own = before if self.pooling.score == "projection" else x
                 alpha = node_attention(graph, score(graph, own))
                 kept = kept_nodes(
                     graph,
@@ -244,22 +249,25 @@ class Projection(nn.Module):
 class ScoreNetwork(nn.Module):
     """Scores by a small network: Chebyshev layers of 32, 32 and 1 features.
 
-    The last layer ends in a ReLU, as in the authors' code. So all scores can be zero
-    from the start, in one of three networks or so, and then nothing teaches it: the
+    In the authors' code the last layer ends in a ReLU too. Then all scores can be zero
+    from the start, as in one of three networks or so, and nothing teaches them: the
     attention stays uniform.
 
     Args:
         features: $F$.
+        relu: whether the last layer ends in a ReLU.
         **layer: options of the layers; `order` is at most 2, `hidden` is not used.
     """
 
-    def __init__(self, features: int, **layer) -> None:
+    def __init__(self, features: int, relu: bool = False, **layer) -> None:
         super().__init__()
         options = layer | {"order": min(layer.get("order", 2), 2), "hidden": 0}
         self.layers = nn.ModuleList(
             ChebyGINLayer(size, following, **options)
             for size, following in ((features, 32), (32, 32), (32, 1))
         )
+        if not relu:
+            del self.layers[-1].transform[-1]
 
     def forward(self, graph: GraphData, h: Tensor) -> Tensor:
         """`[N, F]` to `[N]`."""
@@ -271,4 +279,4 @@ class ScoreNetwork(nn.Module):
 def _score(kind: str, features: int, layer: dict) -> nn.Module:
     if kind == "projection":
         return Projection(features)
-    return ScoreNetwork(features, **layer)
+    return ScoreNetwork(features, kind == "relu network", **layer)

@@ -179,7 +179,7 @@ def test_isolated_nodes_are_counted_without_self_loops():
     assert layers.isolated_share(graph) == 0.5
 
 
-@pytest.mark.parametrize("score", ["projection", "network"])
+@pytest.mark.parametrize("score", ["projection", "network", "relu network"])
 @pytest.mark.parametrize("before", [(1,), (2,), (2, 3)])
 def test_a_network_gives_a_batch_what_it_gives_each_graph(score, before):
     torch.manual_seed(0)
@@ -191,6 +191,20 @@ def test_a_network_gives_a_batch_what_it_gives_each_graph(score, before):
     assert len(done) == len(before)
     for graph, row in zip(graphs, out, strict=True):
         torch.testing.assert_close(model(graph, graph.x)[0], row)
+
+
+def test_scores_may_be_below_zero_but_for_those_of_a_relu():
+    graph = batch_graphs(GRAPHS[:2])
+    lowest = {}
+    for score in ("network", "relu network"):
+        pooling = NodePooling((1,), score, threshold=0.2)
+        found = []
+        for seed in range(20):
+            torch.manual_seed(seed)
+            model = PoolingNetwork(3, 2, pooling=pooling)
+            found.append(model.scores["1"](graph, graph.x).min().item())
+        lowest[score] = min(found)
+    assert lowest["network"] < 0 == lowest["relu network"]
 
 
 def test_without_pooling_a_network_is_its_layers():
@@ -217,7 +231,7 @@ def test_what_no_network_can_be_is_refused():
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"before": (1,), "score": "best", "threshold": 0.1}, "projection or network"),
+        ({"before": (1,), "score": "best", "threshold": 0.1}, "score must be one of"),
         ({"before": (2,)}, "either threshold or ratio"),
         ({"before": (2,), "threshold": 0.1, "ratio": 0.5}, "either threshold or ratio"),
         ({"before": (2,), "threshold": 5}, "threshold must be"),

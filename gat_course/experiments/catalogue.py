@@ -150,6 +150,18 @@ GRIDS = {
             },
             pooling.measure_triangles,
             "triangles counted, with attention taught in four ways",
+        ),
+        Grid(
+            "triangles-open",
+            {
+                "kind": list(pooling.TEACHING[1:]),
+                "graphs": [10_000],
+                "epochs": [30],
+                "score": ["network"],
+                "seed": range(3),
+            },
+            pooling.measure_triangles,
+            "triangles counted, with scores that do not end in a ReLU",
             stored=False,
         ),
         Grid(

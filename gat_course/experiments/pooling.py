@@ -40,7 +40,7 @@ class Recipe:
     Args:
         network: options of `PoolingNetwork`, without those of pooling.
         before: layers before which it pools.
-        score: "projection" or "network".
+        score: one of `NodePooling`'s.
         thresholds: what pooling keeps is above it, for each kind of teaching.
         epochs: of a network that pools, and of one that does not.
         decay_at: for each of the two.
@@ -73,7 +73,7 @@ TRIANGLES = Recipe(
         "hidden": 64,
     },
     before=(2, 3),
-    score="network",
+    score="relu network",
     thresholds={"unsupervised": 1e-4, "supervised": 1e-3, "weakly supervised": 1e-2},
     epochs=(100, 100),
     decay_at=((85, 95), (85, 95)),
@@ -250,12 +250,13 @@ def _triangles(num_train: int) -> dict[str, GraphPack]:
 
 
 def measure_triangles(
-    kind: str, graphs: int, epochs: int, seed: int
+    kind: str, graphs: int, epochs: int, seed: int, score: str = "relu network"
 ) -> dict[str, float]:
     """Accuracy and AUC in percent on TRIANGLES' two test sets."""
     sets = _triangles(graphs)
     tests = _tests(sets)
-    model = teach(shorter(TRIANGLES, epochs), kind, sets["train"], sets["val"], seed)
+    recipe = replace(shorter(TRIANGLES, epochs), score=score)
+    model = teach(recipe, kind, sets["train"], sets["val"], seed)
     limits = (25, 40, 60, 80, 100)
     return scores(model, tests) | by_size(model, tests["Test-Large"], limits)
 
