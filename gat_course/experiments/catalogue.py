@@ -208,7 +208,6 @@ GRIDS = {
             },
             pooling.measure_tu,
             "classes of large graphs, trained on small ones",
-            stored=False,
         ),
         Grid(
             "dd",
