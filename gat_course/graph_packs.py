@@ -182,19 +182,13 @@ class GraphPack:
 
     def with_attention(self, attention: Tensor) -> GraphPack:
         """The same graphs, with other weights for their nodes to be trained towards."""
-        return GraphPack(
-            graph=self.graph, y=self.y, attention=attention, name=self.name
-        )
+        return replace(self, attention=attention)
 
     def to(self, device: str | torch.device) -> GraphPack:
         """The same with every tensor on `device`."""
         attention = None if self.attention is None else self.attention.to(device)
-        return GraphPack(
-            graph=self.graph.to(device),
-            y=self.y.to(device),
-            attention=attention,
-            name=self.name,
-        )
+        moved = {"graph": self.graph.to(device), "y": self.y.to(device)}
+        return replace(self, attention=attention, **moved)
 
     def __repr__(self) -> str:
         what = "numbers" if self.has_numbers else f"{self.num_classes} classes"

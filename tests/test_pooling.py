@@ -20,7 +20,7 @@ from gat_course import (
     layers,
     node_effects,
 )
-from gat_course.training.node_pooling import pooling_loss
+from gat_course.training.node_pooling import PooledAnswers, pooling_loss
 
 
 def random_graph(n, p, seed, weighted=False):
@@ -403,6 +403,15 @@ def test_the_auc_needs_nodes_of_both_kinds():
     assert set(evaluate_pooling(model, own)) == {"accuracy", "kept"}
     with pytest.raises(ValueError, match="all nodes should count"):
         attention_auc(torch.ones(3), torch.rand(3))
+
+
+def test_looking_at_a_model_before_training_draws_no_random_number():
+    own, _ = pack()
+    task = PooledAnswers(own, val=own)
+    model = PoolingNetwork(3, 1, dropout=0.5).train()
+    before = torch.get_rng_state()
+    task.prepare(model)
+    assert torch.equal(torch.get_rng_state(), before) and model.training
 
 
 def test_a_model_that_does_not_fit_is_refused_before_training():

@@ -52,7 +52,9 @@ def colors(
     >>> counting.colors(num_train=20, num_val=5, num_test=5)["train"]
     GraphPack('COLORS, train', 20 graphs, ... 4 features, numbers, attention known)
     """
-    _require(dim >= 2, num_train, num_val, num_test)
+    if dim < 2:
+        raise ValueError(f"dim must be at least 2, got {dim}")
+    _require(num_train, num_val, num_test)
     random, found = np.random.default_rng(seed), {}
     wanted = dict.fromkeys(COLORS_PARTS, num_test)
     wanted |= {"train": num_train, "val": num_val}
@@ -74,8 +76,8 @@ def colors(
                 )
             if not again:
                 seen.add(key)
-                is_green = _one_hot_green(x).astype(float)
-                rows.append((x, pairs, green, is_green / max(green, 1)))
+                attention = (x[:, GREEN] == 1) / max(green, 1)
+                rows.append((x, pairs, green, attention))
         found[part] = _pack(rows, f"COLORS, {part}")
     return found
 
@@ -95,10 +97,6 @@ def _coloured(
     return x.astype(np.float32)
 
 
-def _one_hot_green(x: np.ndarray) -> np.ndarray:
-    return x[:, GREEN] == 1
-
-
 def triangles(
     num_train: int = 30_000,
     num_val: int = 5000,
@@ -109,8 +107,8 @@ def triangles(
     r"""TRIANGLES: how many triangles has a random graph?
 
     The answers 1 to 10 are equally frequent among the small graphs as a whole, and
-    among the large ones. With $T_i$ the triangles that node $i$ is
-    part of, the right attention is $T_i/\sum_j T_j$.
+    among the large ones. With $T_i$ the triangles that node $i$ is part of, the right
+    attention is $T_i/\sum_j T_j$.
 
     Args:
         num_train: training graphs, of 4 to 25 nodes.
@@ -131,7 +129,7 @@ def triangles(
     >>> counting.triangles(num_train=20, num_val=10, num_test=10)["Test-Large"]
     GraphPack('TRIANGLES, Test-Large', 10 graphs, ... attention known)
     """
-    _require(True, num_train, num_val, num_test)
+    _require(num_train, num_val, num_test)
     random = np.random.default_rng(seed)
     small = _by_count(num_train + num_val + num_test, *SMALL, random)
     large = _by_count(num_test, 26, 100, random)
@@ -204,8 +202,8 @@ def _pack(rows: list[tuple], name: str) -> GraphPack:
     )
 
 
-def _require(enough_colours: bool, *numbers: int) -> None:
-    if not enough_colours or min(numbers) < 1:
+def _require(*numbers: int) -> None:
+    if min(numbers) < 1:
         raise ValueError(
-            "num_train, num_val and num_test must be at least 1, and dim at least 2"
+            f"num_train, num_val and num_test must be at least 1, got {numbers}"
         )

@@ -143,20 +143,9 @@ class SuperpixelPack(GraphPack):
         x[:, :3] += level * noise.to(x)
         return replace(self, graph=replace(self.graph, x=x), name=self.name)
 
-    def with_attention(self, attention: Tensor) -> SuperpixelPack:
-        """The same graphs, with other weights for their nodes to be trained towards."""
-        return replace(self, attention=attention)
-
     def to(self, device: str | torch.device) -> SuperpixelPack:
         """The same with every tensor on `device`."""
-        whole = super().to(device)
-        return replace(
-            self,
-            graph=whole.graph,
-            y=whole.y,
-            attention=whole.attention,
-            unit=self.unit.to(device),
-        )
+        return replace(super().to(device), unit=self.unit.to(device))
 
 
 def complete_graph(graph: GraphData, places: Tensor) -> GraphData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gat_course.datasets.puzzles import MIXED
@@ -12,6 +13,30 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEEDS, MANY = range(5), range(10)
+
+
+def _taught(
+    name: str, graphs: int, epochs: int, seeds: Sequence[int], stored: bool = True
+) -> Grid:
+    """Attention taught in four ways, on so many graphs for so many epochs."""
+    kinds = list(pooling.TEACHING)
+    sizes = {"graphs": [graphs], "epochs": [epochs]}
+    measure, what = {
+        "triangles": (pooling.measure_triangles, "triangles counted"),
+        "mnist-75sp": (pooling.measure_mnist, "digits made of superpixels"),
+    }[name.removesuffix("-part")]
+    about = f"{what}, with attention taught in four ways"
+    axes = {"kind": kinds} | sizes | {"seed": seeds}
+    return Grid(name, axes, measure, about, stored=stored)
+
+
+def _grown(name: str, stored: bool = True) -> Grid:
+    """Classes of large graphs, trained on small ones."""
+    kinds = ["global", "unsupervised", "weakly supervised"]
+    axes = {"name": [name], "kind": kinds, "seed": SEEDS}
+    about = "classes of large graphs, trained on small ones"
+    return Grid(name.lower(), axes, pooling.measure_tu, about, stored=stored)
+
 
 GRIDS = {
     grid.name: grid
@@ -128,29 +153,8 @@ GRIDS = {
             "counted by four kinds of layers",
             stored=False,
         ),
-        Grid(
-            "triangles",
-            {
-                "kind": list(pooling.TEACHING),
-                "graphs": [30_000],
-                "epochs": [100],
-                "seed": range(5),
-            },
-            pooling.measure_triangles,
-            "triangles counted, with attention taught in four ways",
-            stored=False,  # hours: -part is what the chapter shows
-        ),
-        Grid(
-            "triangles-part",
-            {
-                "kind": list(pooling.TEACHING),
-                "graphs": [10_000],
-                "epochs": [30],
-                "seed": range(3),
-            },
-            pooling.measure_triangles,
-            "triangles counted, with attention taught in four ways",
-        ),
+        _taught("triangles", 30_000, 100, range(5), stored=False),  # hours
+        _taught("triangles-part", 10_000, 30, range(3)),
         Grid(
             "triangles-open",
             {
@@ -164,30 +168,8 @@ GRIDS = {
             "triangles counted, with scores that do not end in a ReLU",
             stored=False,
         ),
-        Grid(
-            "mnist-75sp",
-            {
-                "kind": list(pooling.TEACHING),
-                "graphs": [55_000],
-                "epochs": [30],
-                "seed": range(5),
-            },
-            pooling.measure_mnist,
-            "digits made of superpixels, with attention taught in four ways",
-            stored=False,  # hours: -part is what the chapter shows
-        ),
-        Grid(
-            "mnist-75sp-part",
-            {
-                "kind": list(pooling.TEACHING),
-                "graphs": [6_000],
-                "epochs": [20],
-                "seed": range(3),
-            },
-            pooling.measure_mnist,
-            "digits made of superpixels, with attention taught in four ways",
-            stored=False,
-        ),
+        _taught("mnist-75sp", 55_000, 30, range(5), stored=False),  # hours
+        _taught("mnist-75sp-part", 6_000, 20, range(3), stored=False),
         Grid(
             "pictures",
             {
@@ -199,38 +181,9 @@ GRIDS = {
             "weights of the nodes of one graph, for figures",
             stored=False,
         ),
-        Grid(
-            "proteins",
-            {
-                "name": ["PROTEINS"],
-                "kind": ["global", "unsupervised", "weakly supervised"],
-                "seed": range(5),
-            },
-            pooling.measure_tu,
-            "classes of large graphs, trained on small ones",
-        ),
-        Grid(
-            "dd",
-            {
-                "name": ["DD"],
-                "kind": ["global", "unsupervised", "weakly supervised"],
-                "seed": range(5),
-            },
-            pooling.measure_tu,
-            "classes of large graphs, trained on small ones",
-            stored=False,
-        ),
-        Grid(
-            "collab",
-            {
-                "name": ["COLLAB"],
-                "kind": ["global", "unsupervised", "weakly supervised"],
-                "seed": range(5),
-            },
-            pooling.measure_tu,
-            "classes of large graphs, trained on small ones",
-            stored=False,
-        ),
+        _grown("PROTEINS"),
+        _grown("DD", stored=False),
+        _grown("COLLAB", stored=False),
     )
 }
 

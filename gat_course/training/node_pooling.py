@@ -166,17 +166,21 @@ class PooledAnswers(Task):
 
     def prepare(self, model: nn.Module) -> None:
         require_trainable(model)
-        for pack in (self.data, self.val):
-            few = pack.take(range(min(2, len(pack))))
-            outputs, done = _both(model, few.graph)
-            _require_fit(outputs, few, self.data.num_classes)
+        was_training = model.training
+        model.eval()  # no dropout: the check draws no random number
+        try:
+            for pack in (self.val, self.data):
+                few = pack.take(range(min(2, len(pack))))
+                outputs, done = _both(model, few.graph)
+                _require_fit(outputs, few, self.data.num_classes)
+        finally:
+            model.train(was_training)
         most = 0 if self.val.has_numbers else int(self.val.y.max())
         if self.val.has_numbers != self.data.has_numbers or most >= outputs.shape[1]:
             raise ValueError(
                 f"val must have answers like those of train; it holds {self.val}"
             )
-        if self.beta:
-            pooling_loss(outputs, done, few, 0.0 if done else self.beta)
+        pooling_loss(outputs, done, few, self.beta)
 
     def batches(self) -> list[tuple[GraphPack, int]]:
         order = torch.randperm(len(self.data), device=self.data.device)
