@@ -24,6 +24,7 @@ from .datasets import load as load
 from .datasets import ppi as ppi
 from .datasets import puzzles as puzzles
 from .datasets import synthetic as synthetic
+from .datasets.mnist import load_mnist as load_mnist
 from .datasets.molecules import load_esol as load_esol
 from .datasets.molecules import synthetic_molecules as synthetic_molecules
 from .datasets.ppi import load_ppi as load_ppi

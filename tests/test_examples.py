@@ -20,6 +20,7 @@ NEEDED = {
     ".load_ppi": "ppi.zip",
     "load_esol": "esol/delaney-processed.csv",
     "load_tu": "tu/PROTEINS.txt",
+    "load_mnist": "mnist/train-images-idx3-ubyte.gz",
     "load_mnist_75sp": "mnist/train-images-idx3-ubyte.gz",
 }
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 from server import serving
 
 from gat_course import DatasetUnavailable, load_mnist_75sp, superpixels
+from gat_course.datasets import mnist
 from gat_course.datasets import superpixels as room
 
 skimage = pytest.importorskip("skimage")
@@ -40,8 +41,8 @@ def files(monkeypatch):
         name: hashlib.sha256(gzip.decompress(content)).hexdigest()
         for name, content in found.items()
     }
-    monkeypatch.setattr(room, "SHA256", sums)
-    monkeypatch.setattr(room, "LAST_TRAINED", 6)
+    monkeypatch.setattr(mnist, "SHA256", sums)
+    monkeypatch.setattr(mnist, "LAST_TRAINED", 6)
     return found
 
 
@@ -142,19 +143,19 @@ def test_another_packing_of_the_same_data_is_taken_and_a_damaged_one_not(folder)
 def test_wrong_files_from_the_network_do_not_stay(files, tmp_path, monkeypatch):
     monkeypatch.delenv("GAT_COURSE_DATA", raising=False)
     with serving(files) as server:
-        monkeypatch.setattr(room, "MIRROR", server.mirror("corrupts"))
+        monkeypatch.setattr(mnist, "MIRROR", server.mirror("corrupts"))
         with pytest.raises(DatasetUnavailable, match="cannot be had"):
             load_mnist_75sp(6, 4, root=tmp_path / "cache")
         kept = (tmp_path / "cache" / "mnist").glob("*.gz")
         assert not list(kept)
-        monkeypatch.setattr(room, "MIRROR", server.mirror("good"))
+        monkeypatch.setattr(mnist, "MIRROR", server.mirror("good"))
         assert len(load_mnist_75sp(6, 4, root=tmp_path / "cache")["train"]) == 6
 
 
 def test_without_mnist_the_digits_of_scikit_learn_stand_in(tmp_path, monkeypatch):
     monkeypatch.delenv("GAT_COURSE_DATA", raising=False)
-    monkeypatch.setattr(room, "MIRROR", "http://127.0.0.1:9/")
-    monkeypatch.setattr(room, "STAND_IN_PARTS", (12, 4, 6))
+    monkeypatch.setattr(mnist, "MIRROR", "http://127.0.0.1:9/")
+    monkeypatch.setattr(mnist, "STAND_IN_PARTS", (12, 4, 6))
     with pytest.warns(UserWarning, match="IN PLACE OF MNIST"):
         sets = load_mnist_75sp(6, 4, root=tmp_path, fallback="synthetic")
     assert sets["train"].name == "synthetic stand-in for MNIST, train"

@@ -15,32 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gat_course.datasets.download import RemoteFiles, import_pooch
-from gat_course.datasets.finding import find_files
+from gat_course.datasets.download import import_pooch
+from gat_course.datasets.mnist import SIDE, load_mnist
 from gat_course.files import whole
 from gat_course.graph import GraphData
 from gat_course.graph_packs import GraphPack
 
-MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-SHA256 = {  # of the files without their compression
-    "train-images-idx3-ubyte.gz": (
-        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
-    ),
-    "train-labels-idx1-ubyte.gz": (
-        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
-    ),
-    "t10k-images-idx3-ubyte.gz": (
-        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
-    ),
-    "t10k-labels-idx1-ubyte.gz": (
-        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
-    ),
-}
-MOST, SIDE, WIDTH = 75, 28, 0.1 * np.pi  # superpixels; pixels; of the weights, sigma
+MOST, WIDTH = 75, 0.1 * np.pi  # superpixels; of the weights, sigma
 SLIC = {"compactness": 0.25, "start_label": 0, "channel_axis": None}
 CHUNK = 1000  # images in a file of the cache
-LAST_TRAINED = 55_000  # of MNIST's training images; those behind it are for validation
-STAND_IN_PARTS = (600, 100, 200)  # digits of scikit-learn to train, choose and test on
 
 
 def import_slic() -> ModuleType:
@@ -184,17 +167,14 @@ def load_mnist_75sp(
 ) -> dict[str, SuperpixelPack]:
     """MNIST-75SP: images of digits as graphs of at most 75 superpixels.
 
-    MNIST's four files are looked for and checked as `load` does it: in the folder
-    `mnist` of `GAT_COURSE_DATA`, in the cache `root`, on the network. The superpixels
-    are cut once, a few hundred images a second and process, and kept in the cache.
+    The images are those of `load_mnist`. The superpixels are cut once, a few hundred
+    images a second and process, and kept in the cache.
 
     Args:
         num_train: training images, the first of at most 55,000.
         num_test: test images, the first of 10,000.
-        root: folder of the cache; by default the user's cache folder.
-        fallback: "synthetic" takes digits of scikit-learn, enlarged, at most 600 to
-            train and 200 to test on, with a warning, where `DatasetUnavailable` would
-            be raised.
+        root, fallback: as in `load_mnist`; of the stand-in there are at most 600 images
+            to train and 200 to test on.
         workers: processes that cut superpixels.
 
     Returns:
@@ -206,12 +186,10 @@ def load_mnist_75sp(
 
     Raises:
         ImportError: scikit-image is not installed.
-        ValueError: a number is too small or too large, an unknown `fallback`, or a
-            damaged file in `GAT_COURSE_DATA`.
-        FileNotFoundError: `GAT_COURSE_DATA` names no folder.
-        DatasetUnavailable: a file is in none of the three places.
+        ValueError: a number is too small or too large.
+        ValueError, FileNotFoundError, DatasetUnavailable: as `load_mnist` says.
 
-    Source: LeCun et al., 1998; Knyazev, Taylor and Amer, NeurIPS 2019. They train on
+    Source: Knyazev, Taylor and Amer, NeurIPS 2019. They train on
     all 60,000; here the last 5,000 are for validation alone. Their code teaches the
     attention brightness above one half, in proportion; the paper and this, uniform.
 
@@ -224,38 +202,24 @@ def load_mnist_75sp(
             "num_train must be from 1 to 55,000 and num_test from 1 to 10,000, got "
             f"{num_train}, {num_test}"
         )
-    files = RemoteFiles(
-        label="MNIST",
-        sums=SHA256,
-        mirrors=(MIRROR,),
-        subfolder="mnist",
-        call="load_mnist_75sp(",
-        stand_in="enlarged digits of scikit-learn",
-        gzipped=True,
-    )
-    found = find_files(files, root, fallback)
-    if found is None:
-        name, cache, own = "synthetic stand-in for MNIST", None, _digits()
-        for part, number in (("train", num_train), ("Test-Orig", num_test)):
-            own[part] = tuple(a[:number] for a in own[part])
-    else:
+    digits = load_mnist(root, fallback)
+    real = digits["test"].name.startswith("MNIST")
+    name, cache = "synthetic stand-in for MNIST", None
+    if real:
         name = "MNIST-75SP"
         cache = Path(root or import_pooch().os_cache("gat_course")).expanduser()
         cache /= "mnist-75sp"
-        train, test = _read(found, "train"), _read(found, "t10k")
-        own = {
-            "train": [a[:num_train] for a in train],
-            "val": [a[LAST_TRAINED : LAST_TRAINED + 500] for a in train],
-            "Test-Orig": [a[:num_test] for a in test],
-        }
-    cut = {
-        part: _cut(images, part, cache, workers) for part, (images, _) in own.items()
-    }
+    parts = {"train": ("train", num_train), "val": ("val", 500)}
+    parts["Test-Orig"] = ("test", num_test)
+    cut, labels = {}, {}
+    for part, (own, number) in parts.items():
+        cut[part] = _cut(digits[own].images[:number], part, cache, workers)
+        labels[part] = digits[own].labels[:number]
     rows = np.concatenate([_columns(one) for one in cut["train"]])
     mean, std = rows.mean(axis=0), rows.std(axis=0)
     packs = {
-        part: _pack(cut[part], own[part][1], mean, std, f"{name}, {part}")
-        for part in own
+        part: _pack(cut[part], labels[part], mean, std, f"{name}, {part}")
+        for part in parts
     }
     original = packs["Test-Orig"]
     noisy = {"Test-Noisy": (0.4, False), "Test-NoisyC": (0.6, True)}
@@ -263,27 +227,6 @@ def load_mnist_75sp(
         pack = original.with_noise(level, coloured)
         packs[part] = replace(pack, name=f"{name}, {part}")
     return packs
-
-
-def _read(found: dict[str, bytes], part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images from 0 to 1, `[n, 28, 28]`, and labels `[n]`, of MNIST's IDX files."""
-    images = np.frombuffer(found[f"{part}-images-idx3-ubyte.gz"], np.uint8, offset=16)
-    labels = np.frombuffer(found[f"{part}-labels-idx1-ubyte.gz"], np.uint8, offset=8)
-    return images.reshape(-1, SIDE, SIDE) / np.float32(255), labels.astype(np.int64)
-
-
-def _digits() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Images from 0 to 1 and labels of scikit-learn's digits, in three parts."""
-    from sklearn.datasets import load_digits
-
-    found, parts, start = load_digits(), {}, 0
-    enlarged = np.kron(found.images / 16, np.ones((3, 3)))
-    enlarged = np.pad(enlarged, ((0, 0), (2, 2), (2, 2)))
-    for part, number in zip(("train", "val", "Test-Orig"), STAND_IN_PARTS, strict=True):
-        own = slice(start, start + number)
-        parts[part] = enlarged[own], found.target[own].astype(np.int64)
-        start += number
-    return parts
 
 
 # What reading a damaged file of the cache may raise.
@@ -313,6 +256,7 @@ def _cut(images: np.ndarray, part: str, cache: Path | None, workers: int) -> lis
 def _cut_some(images: np.ndarray, workers: int) -> list[Cut]:
     from joblib import Parallel, delayed
 
+    images = images / np.float32(255)
     made = Parallel(n_jobs=workers)(delayed(superpixels)(image) for image in images)
     return [(brightness, places) for _, brightness, places in made]
 
