@@ -16,7 +16,7 @@ from gat_course.layers.node_pooling import (
     node_attention,
     pooled_graph,
 )
-from gat_course.layers.readout import KINDS, AttentionReadout, readout
+from gat_course.layers.readout import KINDS, AttentionReadout, members, readout
 from gat_course.layers.spectral import ChebyGINLayer
 from gat_course.models import Stack
 
@@ -108,19 +108,22 @@ class NodePooling:
             same with a ReLU at its end, as the authors' code has it.
         threshold: keep nodes whose weight is above it.
         ratio: or keep this share of each graph's nodes.
+        scaled: multiply the weights by the number of nodes of the graph: uniform
+            attention then changes nothing.
 
     Raises:
         ValueError: one of them makes no sense, or both or none of the last two are
             given.
 
     >>> NodePooling(before=(2,), threshold=0.05)
-    NodePooling(before=(2,), score='projection', threshold=0.05, ratio=None)
+    NodePooling(before=(2,), score='projection', threshold=0.05, ratio=None, ...)
     """
 
     before: Sequence[int]
     score: str = "projection"
     threshold: float | None = None
     ratio: float | None = None
+    scaled: bool = False
 
     def __post_init__(self) -> None:
         numbers = tuple(self.before) if isinstance(self.before, Sequence) else ()
@@ -145,7 +148,8 @@ class PoolingNetwork(nn.Module):
     r"""Chebyshev layers, pooling by attention between them, a readout, a decision.
 
     A pooling layer gives each node the weight $\alpha_i$, a softmax of its score over
-    the nodes of its graph; sends $\alpha_i h_i$ on; and drops all but the kept nodes.
+    the nodes of its graph; sends $\alpha_i h_i$ on (scaled, $N\alpha_i h_i$); and drops
+    all but the kept nodes.
 
     Args:
         in_features: $F$.
@@ -224,7 +228,11 @@ class PoolingNetwork(nn.Module):
                     ratio=self.pooling.ratio,
                 )
                 done.append(Pooled(alpha, kept, graph))
-                x, graph = (alpha.unsqueeze(1) * x)[kept], pooled_graph(graph, kept)
+                factor = alpha
+                if self.pooling.scaled:
+                    graph_of = members(graph)
+                    factor = alpha * torch.bincount(graph_of)[graph_of]
+                x, graph = (factor.unsqueeze(1) * x)[kept], pooled_graph(graph, kept)
             before, x = x, layer(graph, x)
         out = self.decide(readout(graph, x, self.kind))
         return (out, done) if return_attention else out

@@ -184,7 +184,8 @@ def test_isolated_nodes_are_counted_without_self_loops():
 def test_a_network_gives_a_batch_what_it_gives_each_graph(score, before):
     torch.manual_seed(0)
     graphs = [random_graph(n, 0.5, n) for n in (1, 4, 7)]
-    pooling = NodePooling(before, score, threshold=0.2)
+    scaled = len(before) > 1
+    pooling = NodePooling(before, score, threshold=0.2, scaled=scaled)
     model = PoolingNetwork(3, 2, widths=(4, 5, 6), pooling=pooling, order=3)
     batch = batch_graphs(graphs)
     out, done = model(batch, batch.x, return_attention=True)
@@ -215,6 +216,18 @@ def test_without_pooling_a_network_is_its_layers():
     for layer in model.layers:
         h = layer(graph, h)
     expected = model.decide(layers.readout(graph, h, "max"))
+    torch.testing.assert_close(model(graph, graph.x), expected)
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_scaled_uniform_attention_changes_nothing(graph):
+    torch.manual_seed(0)
+    pooling = NodePooling(before=(2,), ratio=1.0, scaled=True)
+    model = PoolingNetwork(3, 2, (4, 4), pooling=pooling)
+    with torch.no_grad():
+        model.scores["2"].p.zero_()
+    h = model.layers[1](graph, model.layers[0](graph, graph.x))
+    expected = model.decide(layers.readout(graph, h, "sum"))
     torch.testing.assert_close(model(graph, graph.x), expected)
 
 

@@ -10,7 +10,7 @@ import torch
 from scipy.spatial.distance import cdist
 from server import serving
 
-from gat_course import DatasetUnavailable, load_mnist_75sp, superpixels
+from gat_course import DatasetUnavailable, load_mnist, load_mnist_75sp, superpixels
 from gat_course.datasets import mnist
 from gat_course.datasets import superpixels as room
 
@@ -53,6 +53,15 @@ def folder(files, tmp_path, monkeypatch):
         (tmp_path / "data" / "mnist" / name).write_bytes(content)
     monkeypatch.setenv("GAT_COURSE_DATA", str(tmp_path / "data"))
     return tmp_path
+
+
+def test_the_images_are_those_of_the_files(folder, files):
+    digits = load_mnist()
+    assert [len(one.images) for one in digits.values()] == [6, 3, 4]
+    raw = gzip.decompress(files["train-images-idx3-ubyte.gz"])[16:]
+    both = np.concatenate([digits["train"].images, digits["val"].images])
+    assert both.tobytes() == raw
+    assert digits["val"].labels.tolist() == [6, 7, 8]
 
 
 def test_patches_hold_the_mean_of_their_pixels():

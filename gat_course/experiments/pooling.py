@@ -45,6 +45,7 @@ class Recipe:
         epochs: of a network that pools, and of one that does not.
         decay_at: for each of the two.
         beta: weight of the attention's loss where it is taught.
+        scaled: as in `NodePooling`.
     """
 
     network: Mapping
@@ -54,6 +55,7 @@ class Recipe:
     epochs: tuple[int, int]
     decay_at: tuple[Sequence[int], Sequence[int]]
     beta: float = 100.0
+    scaled: bool = False
 
 
 COLORS = Recipe(
@@ -105,7 +107,9 @@ def build(recipe: Recipe, kind: str, data: GraphPack) -> PoolingNetwork:
     pooling = None
     if kind != "global":
         threshold = recipe.thresholds[kind]
-        pooling = NodePooling(recipe.before, recipe.score, threshold)
+        pooling = NodePooling(
+            recipe.before, recipe.score, threshold, scaled=recipe.scaled
+        )
     return PoolingNetwork(
         data.num_features, data.num_classes, pooling=pooling, **recipe.network
     )
@@ -131,8 +135,7 @@ def teach(
     if kind not in TEACHING:
         raise ValueError(f"kind must be one of {', '.join(TEACHING)}, got {kind!r}")
     if kind == "weakly supervised":
-        teacher = teach(recipe, "global", train, val, seed, progress)
-        train = train.with_attention(node_effects(teacher, train))
+        train = labelled(recipe, train, val, seed, progress)
     torch.manual_seed(seed)
     model = build(recipe, kind, train).to(train.device)
     pools = 0 if kind == "global" else 1
@@ -146,6 +149,14 @@ def teach(
         progress=progress,
     )
     return model
+
+
+def labelled(
+    recipe: Recipe, train: GraphPack, val: GraphPack, seed: int, progress: bool = False
+) -> GraphPack:
+    """The training graphs with weak labels, of a network without attention."""
+    teacher = teach(recipe, "global", train, val, seed, progress)
+    return train.with_attention(node_effects(teacher, train))
 
 
 def by_size(
@@ -266,11 +277,14 @@ def _mnist(graphs: int) -> dict[str, SuperpixelPack]:
     return load_mnist_75sp(graphs, workers=2)
 
 
-def measure_mnist(kind: str, graphs: int, epochs: int, seed: int) -> dict[str, float]:
+def measure_mnist(
+    kind: str, graphs: int, epochs: int, seed: int, scaled: bool = False
+) -> dict[str, float]:
     """Accuracy and AUC in percent on MNIST-75SP's three test sets."""
     sets = _mnist(graphs)
     tests = _tests(sets)
-    model = teach(shorter(MNIST, epochs), kind, sets["train"], sets["val"], seed)
+    recipe = replace(shorter(MNIST, epochs), scaled=scaled)
+    model = teach(recipe, kind, sets["train"], sets["val"], seed)
     return scores(model, tests)
 
 
@@ -310,16 +324,20 @@ def measure_tu(name: str, kind: str, seed: int) -> dict[str, float]:
     thresholds = TRIED["threshold"] if kind != "global" else TRIED["threshold"][:1]
     betas = TRIED["beta"] if kind == "weakly supervised" else TRIED["beta"][:1]
     tried = [tu_recipe(name, t, b) for t, b in product(thresholds, betas)]
+    cut = len(train) // 5
+    held, own = train.take(range(cut)), train.take(range(cut, len(train)))
+    weak = kind == "weakly supervised"
+    known = "supervised" if weak else kind  # the labels are made once for all trials
     best = tried[0]
     if len(tried) > 1:
-        cut = len(train) // 5
-        held, own = train.take(range(cut)), train.take(range(cut, len(train)))
+        given = labelled(best, own, held, seed) if weak else own
         found = [
-            evaluate_pooling(teach(recipe, kind, own, held, seed), held)["accuracy"]
+            evaluate_pooling(teach(recipe, known, given, held, seed), held)["accuracy"]
             for recipe in tried
         ]
         best = tried[max(range(len(tried)), key=found.__getitem__)]
-    model = teach(best, kind, train, train.take(range(len(train) // 5)), seed)
+    given = labelled(best, train, held, seed) if weak else train
+    model = teach(best, known, given, held, seed)
     left = evaluate_pooling(model, test)
     chosen = {"threshold": best.thresholds[TEACHING[1]], "beta": best.beta}
     return {"test": left.pop("accuracy")} | left | (chosen if len(tried) > 1 else {})
@@ -347,7 +365,7 @@ def measure_picture(task: str, kind: str, seed: int) -> dict[str, float]:
     if task == "triangles":
         sets, recipe = _triangles(10_000), shorter(TRIANGLES, 30)
     else:
-        sets, recipe = _mnist(6000), shorter(MNIST, 20)
+        sets, recipe = _mnist(6000), replace(shorter(MNIST, 20), scaled=True)
     model = teach(recipe, kind, sets["train"], sets["val"], seed)
     found = {}
     for part, pack in picture_of(task).items():
