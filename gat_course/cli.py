@@ -114,11 +114,11 @@ def _add_reproduce(commands: argparse._SubParsersAction) -> None:
         description=f"{text} Finished runs are kept: the same command goes on where "
         "it was stopped, on PPI within a run too. PPI is trained on a GPU where "
         "PyTorch sees one, else on the CPU, where it takes far longer. The other names "
-        f"make an experiment of chapter 7, on the CPU: {other}.",
+        f"make an experiment of chapters 7 and 8, on the CPU: {other}.",
     )
     add = command.add_argument
     names = [*papers.EXPERIMENTS, *catalogue.GRIDS]
-    add("name", choices=names, help="the data set, or an experiment of chapter 7")
+    add("name", choices=names, help="the data set, or an experiment")
     paper = "runs of each model (default: the paper's number, 100, for ppi 10)"
     add("--runs", type=int, help=paper)
     add(

@@ -108,15 +108,16 @@ class NodePooling:
             same with a ReLU at its end, as the authors' code has it.
         threshold: keep nodes whose weight is above it.
         ratio: or keep this share of each graph's nodes.
-        scaled: multiply the weights by the number of nodes of the graph: uniform
-            attention then changes nothing.
+        scaled: multiply the weights by the number of nodes that came in from the same
+            graph: uniform attention then leaves the features as they are. The authors'
+            code does so for graphs of pixels, where weights are tiny.
 
     Raises:
         ValueError: one of them makes no sense, or both or none of the last two are
             given.
 
     >>> NodePooling(before=(2,), threshold=0.05)
-    NodePooling(before=(2,), score='projection', threshold=0.05, ratio=None, ...)
+    NodePooling(before=(2,), score='projection', threshold=0.05, ...scaled=False)
     """
 
     before: Sequence[int]
@@ -141,6 +142,8 @@ class NodePooling:
             raise ValueError(f"threshold must be from 0 to 1, got {self.threshold}")
         if self.ratio is not None and not 0 < self.ratio <= 1:
             raise ValueError(f"ratio must be above 0 and at most 1, got {self.ratio}")
+        if not isinstance(self.scaled, bool):
+            raise ValueError(f"scaled must be True or False, got {self.scaled!r}")
         object.__setattr__(self, "before", numbers)
 
 
@@ -148,8 +151,7 @@ class PoolingNetwork(nn.Module):
     r"""Chebyshev layers, pooling by attention between them, a readout, a decision.
 
     A pooling layer gives each node the weight $\alpha_i$, a softmax of its score over
-    the nodes of its graph; sends $\alpha_i h_i$ on (scaled, $N\alpha_i h_i$); and drops
-    all but the kept nodes.
+    the nodes of its graph; sends $\alpha_i h_i$ on; and drops all but the kept nodes.
 
     Args:
         in_features: $F$.
@@ -231,7 +233,10 @@ class PoolingNetwork(nn.Module):
                 factor = alpha
                 if self.pooling.scaled:
                     graph_of = members(graph)
-                    factor = alpha * torch.bincount(graph_of)[graph_of]
+                    sizes = torch.bincount(graph_of)[graph_of]
+                    # In single precision at least: half of it ends at 65,504.
+                    wide = torch.promote_types(alpha.dtype, torch.float32)
+                    factor = (alpha.to(wide) * sizes).to(alpha.dtype)
                 x, graph = (factor.unsqueeze(1) * x)[kept], pooled_graph(graph, kept)
             before, x = x, layer(graph, x)
         out = self.decide(readout(graph, x, self.kind))
@@ -257,9 +262,9 @@ class Projection(nn.Module):
 class ScoreNetwork(nn.Module):
     """Scores by a small network: Chebyshev layers of 32, 32 and 1 features.
 
-    In the authors' code the last layer ends in a ReLU too. Then all scores can be zero
-    from the start, as in one of three networks or so, and nothing teaches them: the
-    attention stays uniform.
+    In the authors' code the last layer ends in a ReLU too. Then all scores can be zero,
+    from the start or later, and no gradient reaches the score's own layers: the
+    attention stays uniform, unless the layers below change what they send.
 
     Args:
         features: $F$.

@@ -22,6 +22,7 @@ from scipy import stats
 
 from gat_course import diagrams, plotting
 from gat_course.graph import GraphData
+from gat_course.plotting import look
 from gat_course.plotting.values import plain
 from gat_course.training.history import Curves
 
@@ -1027,7 +1028,7 @@ def test_dropped_nodes_are_hollow_and_their_edges_pale():
         faces = nodes.get_facecolors()
         for i, weight in enumerate(own):
             stays = kept.get(key, [True] * 5)[i]
-            colour = plotting.WEIGHT_MAP(weight / 1.0) if stays else "white"
+            colour = look.PALE_MAP(weight / 1.0) if stays else "white"
             assert same_color(faces[i], colour)
         pale, strong = (len(c.get_segments()) for c in panel.collections[:2])
         assert (pale, strong) == ((2, 1) if key in kept else (0, 3))

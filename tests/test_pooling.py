@@ -253,6 +253,7 @@ def test_what_no_network_can_be_is_refused():
         ({"before": (True,), "ratio": 0.5}, "before must list layers"),
         ({"before": 2, "ratio": 0.5}, "before must list layers"),
         ({"before": (), "ratio": 0.5}, "before must list layers"),
+        ({"before": (2,), "ratio": 0.5, "scaled": "False"}, "scaled must be True"),
     ],
 )
 def test_odd_poolings_are_refused_when_they_are_made(options, match):

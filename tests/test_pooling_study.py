@@ -1,11 +1,13 @@
 """The experiments of chapter 8: recipes, teaching, and what is measured."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from gat_course import catalogue, counting
+from gat_course import catalogue, counting, node_effects
 from gat_course.experiments import pooling
 
 SHORT = replace(pooling.COLORS, epochs=(2, 2), decay_at=((), ()))
@@ -38,6 +40,35 @@ def test_kinds_that_pool_start_alike(sets):
     for other in starts[1:]:
         for name, value in other.state_dict().items():
             assert torch.equal(first[name], value)
+
+
+def test_a_recipe_may_scale_its_weights(sets):
+    recipe = replace(pooling.COLORS, scaled=True)
+    model = pooling.build(recipe, "supervised", sets["train"])
+    assert model.pooling.scaled
+    assert not pooling.build(pooling.COLORS, "supervised", sets["train"]).pooling.scaled
+
+
+def test_weak_labels_are_those_of_a_trained_network(sets):
+    train, val = sets["train"], sets["val"]
+    found = pooling.labelled(SHORT, train, val, seed=0)
+    teacher = pooling.teach(SHORT, "global", train, val, seed=0)
+    assert torch.equal(found.attention, node_effects(teacher, train))
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_digits_are_taught_with_and_without_the_scale(sets, monkeypatch, scaled):
+    asked, teach = [], pooling.teach
+    monkeypatch.setattr(pooling, "_mnist", lambda graphs: sets)
+
+    def recorded(recipe, *rest):
+        asked.append(recipe.scaled)
+        return teach(replace(SHORT, scaled=recipe.scaled), *rest)
+
+    monkeypatch.setattr(pooling, "teach", recorded)
+    found = pooling.measure_mnist("supervised", 40, 2, seed=0, scaled=scaled)
+    assert {"Test-Orig", "Test-LargeC, auc"} <= set(found)
+    assert asked == [scaled]
 
 
 def test_the_paper_s_recipes():
@@ -126,7 +157,26 @@ def test_real_graphs_are_split_by_size_and_chosen_by_validation(monkeypatch):
             epochs=(1, 1),
         ),
     )
+    monkeypatch.setitem(pooling.TU, "PROTEINS", (20, 1))
+    asked, teach = [], pooling.teach
+
+    def recorded(recipe, kind, train, val, *rest):
+        asked.append((kind, train, val))
+        return teach(recipe, kind, train, val, *rest)
+
+    monkeypatch.setattr(pooling, "teach", recorded)
     found = pooling.measure_tu("PROTEINS", "weakly supervised", 0)
+    # The teacher of all trials, two trials, the teacher of the last network, and it.
+    kinds = ["global", "supervised", "supervised", "global", "supervised"]
+    assert [kind for kind, _, _ in asked] == kinds
+    for kind, train, _ in asked:
+        assert int(train.sizes.max()) <= 20
+        assert (train.attention is None) == (kind == "global")
+    own, held, whole = asked[0][1], asked[0][2], asked[3][1]
+    assert len(own) + len(held) == len(whole) == int((pack.sizes <= 20).sum())
+    assert torch.equal(held.graph.x, whole.take(range(len(held))).graph.x)
+    left = range(len(held), len(whole))
+    assert torch.equal(own.graph.x, whole.take(left).graph.x)
     assert {"test", "kept", "threshold", "beta"} == set(found)
     assert found["threshold"] in (0.01, 0.9)
     assert set(pooling.measure_tu("PROTEINS", "global", 0)) == {"test"}
@@ -135,3 +185,8 @@ def test_real_graphs_are_split_by_size_and_chosen_by_validation(monkeypatch):
 def test_every_experiment_of_the_chapter_has_a_command():
     names = {"colors", "triangles", "mnist-75sp", "proteins", "dd", "collab"}
     assert names <= set(catalogue.GRIDS)
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text("utf-8")
+    loops = re.findall(r"^for NAME in ([^;]*);", text, flags=re.MULTILINE)
+    listed = [name for loop in loops for name in loop.replace("\\", "").split()]
+    stored = [name for name, grid in catalogue.GRIDS.items() if grid.stored]
+    assert sorted(listed) == sorted(stored)

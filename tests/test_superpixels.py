@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 from server import serving
+from sklearn.datasets import load_digits
 
 from gat_course import DatasetUnavailable, load_mnist, load_mnist_75sp, superpixels
 from gat_course.datasets import mnist
@@ -23,7 +24,7 @@ def packed(part, number, seed):
     random = np.random.default_rng(seed)
     images = np.zeros((number, 28, 28), dtype=np.uint8)
     images[:, 8:20, 8:20] = random.integers(0, 256, (number, 12, 12))
-    labels = (np.arange(number) % 10).astype(np.uint8)
+    labels = ((3 * np.arange(number) + seed) % 10).astype(np.uint8)
     head = struct.pack(">IIII", 2051, number, 28, 28)
     return {
         f"{part}-images-idx3-ubyte.gz": gzip.compress(head + images.tobytes()),
@@ -55,13 +56,27 @@ def folder(files, tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_images_are_those_of_the_files(folder, files):
+def test_the_images_and_labels_are_those_of_the_files(folder, files):
     digits = load_mnist()
     assert [len(one.images) for one in digits.values()] == [6, 3, 4]
-    raw = gzip.decompress(files["train-images-idx3-ubyte.gz"])[16:]
-    both = np.concatenate([digits["train"].images, digits["val"].images])
-    assert both.tobytes() == raw
-    assert digits["val"].labels.tolist() == [6, 7, 8]
+    raw = {name: gzip.decompress(content) for name, content in files.items()}
+    for part, own in (("train", ("train", "val")), ("t10k", ("test",))):
+        images = np.concatenate([digits[one].images for one in own])
+        assert images.tobytes() == raw[f"{part}-images-idx3-ubyte.gz"][16:]
+        labels = np.concatenate([digits[one].labels for one in own])
+        assert bytes(labels.tolist()) == raw[f"{part}-labels-idx1-ubyte.gz"][8:]
+
+
+def test_each_graph_is_its_image_with_its_label(folder):
+    digits = load_mnist()
+    sets = load_mnist_75sp(6, 4, root=folder / "cache")
+    for part, own in (("train", "train"), ("val", "val"), ("Test-Orig", "test")):
+        pack = sets[part]
+        assert pack.y.tolist() == digits[own].labels.tolist()
+        for number, image in enumerate(digits[own].images):
+            _, brightness, _ = superpixels(image / np.float32(255))
+            right = pack.attention[pack.graph_of == number] > 0
+            assert right.tolist() == (brightness > 0).tolist()
 
 
 def test_patches_hold_the_mean_of_their_pixels():
@@ -165,8 +180,18 @@ def test_without_mnist_the_digits_of_scikit_learn_stand_in(tmp_path, monkeypatch
     monkeypatch.delenv("GAT_COURSE_DATA", raising=False)
     monkeypatch.setattr(mnist, "MIRROR", "http://127.0.0.1:9/")
     monkeypatch.setattr(mnist, "STAND_IN_PARTS", (12, 4, 6))
-    with pytest.warns(UserWarning, match="IN PLACE OF MNIST"):
+    with pytest.raises(DatasetUnavailable, match=r"load_mnist_75sp\(root="):
+        load_mnist_75sp(6, 4, root=tmp_path)
+    with pytest.warns(UserWarning, match="IN PLACE OF MNIST") as warned:
         sets = load_mnist_75sp(6, 4, root=tmp_path, fallback="synthetic")
+    assert warned[0].filename == __file__
+    with pytest.warns(UserWarning, match="IN PLACE OF MNIST") as warned:
+        digits = load_mnist(root=tmp_path, fallback="synthetic")
+    assert warned[0].filename == __file__
+    known = load_digits()
+    assert digits["test"].labels.tolist() == known.target[16:22].tolist()
+    shrunk = digits["test"].images[:, 2:26, 2:26][:, 1::3, 1::3] / 255 * 16
+    np.testing.assert_allclose(shrunk, known.images[16:22], atol=0.04)
     assert sets["train"].name == "synthetic stand-in for MNIST, train"
     assert [len(sets[p]) for p in ("train", "val", "Test-Noisy")] == [6, 4, 4]
 

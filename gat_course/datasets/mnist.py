@@ -30,7 +30,7 @@ LAST_TRAINED = 55_000  # of the training images; those behind it are for validat
 STAND_IN_PARTS = (600, 100, 200)  # digits of scikit-learn to train, choose and test on
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Digits:
     """Images of digits and what they show.
 
@@ -43,6 +43,9 @@ class Digits:
     name: str
     images: np.ndarray
     labels: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"Digits({self.name!r}, {len(self.images):,} images)"
 
 
 def load_mnist(
@@ -65,19 +68,27 @@ def load_mnist(
 
     Source: LeCun, Bottou, Bengio and Haffner, 1998.
 
-    >>> load_mnist()["test"].images.shape
-    (10000, 28, 28)
+    >>> load_mnist()["test"]
+    Digits('MNIST, test', 10,000 images)
     """
-    files = RemoteFiles(
+    return as_digits(find_files(mnist_files("load_mnist("), root, fallback))
+
+
+def mnist_files(call: str) -> RemoteFiles:
+    """Where MNIST's files are; `call` is what the advice in an error begins with."""
+    return RemoteFiles(
         label="MNIST",
         sums=SHA256,
         mirrors=(MIRROR,),
         subfolder="mnist",
-        call="load_mnist(",
+        call=call,
         stand_in="enlarged digits of scikit-learn",
         gzipped=True,
     )
-    found = find_files(files, root, fallback)
+
+
+def as_digits(found: dict[str, bytes] | None) -> dict[str, Digits]:
+    """What `load_mnist` returns, from the files' contents; of None the stand-in."""
     if found is None:
         return _stand_in()
     (images, labels), test = _read(found, "train"), _read(found, "t10k")
@@ -93,7 +104,7 @@ def _read(found: dict[str, bytes], part: str) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels of MNIST's IDX files."""
     images = np.frombuffer(found[f"{part}-images-idx3-ubyte.gz"], np.uint8, offset=16)
     labels = np.frombuffer(found[f"{part}-labels-idx1-ubyte.gz"], np.uint8, offset=8)
-    return images.reshape(-1, SIDE, SIDE), labels.astype(np.int64)
+    return images.reshape(-1, SIDE, SIDE).copy(), labels.astype(np.int64)
 
 
 def _stand_in() -> dict[str, Digits]:

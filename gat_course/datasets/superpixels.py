@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from gat_course.datasets.download import import_pooch
-from gat_course.datasets.mnist import SIDE, load_mnist
+from gat_course.datasets.finding import find_files
+from gat_course.datasets.mnist import SIDE, as_digits, mnist_files
 from gat_course.files import whole
 from gat_course.graph import GraphData
 from gat_course.graph_packs import GraphPack
@@ -186,12 +187,12 @@ def load_mnist_75sp(
 
     Raises:
         ImportError: scikit-image is not installed.
-        ValueError: a number is too small or too large.
-        ValueError, FileNotFoundError, DatasetUnavailable: as `load_mnist` says.
+        ValueError: a number is too small or too large; and, like FileNotFoundError and
+            DatasetUnavailable, as `load_mnist` says.
 
-    Source: Knyazev, Taylor and Amer, NeurIPS 2019. They train on
-    all 60,000; here the last 5,000 are for validation alone. Their code teaches the
-    attention brightness above one half, in proportion; the paper and this, uniform.
+    Source: Knyazev, Taylor and Amer, NeurIPS 2019. They train on all 60,000; here the
+    last 5,000 are for validation alone. Their code teaches the attention brightness
+    above one half, in proportion; the paper and this, uniform.
 
     >>> load_mnist_75sp(num_train=100, num_test=10)["train"]
     GraphPack('MNIST-75SP, train', 100 graphs, ... 10 classes, attention known)
@@ -202,10 +203,10 @@ def load_mnist_75sp(
             "num_train must be from 1 to 55,000 and num_test from 1 to 10,000, got "
             f"{num_train}, {num_test}"
         )
-    digits = load_mnist(root, fallback)
-    real = digits["test"].name.startswith("MNIST")
+    found = find_files(mnist_files("load_mnist_75sp("), root, fallback)
+    digits = as_digits(found)
     name, cache = "synthetic stand-in for MNIST", None
-    if real:
+    if found is not None:
         name = "MNIST-75SP"
         cache = Path(root or import_pooch().os_cache("gat_course")).expanduser()
         cache /= "mnist-75sp"

@@ -1,4 +1,4 @@
-"""Runs over all combinations of some settings, each kept in a file (chapter 7).
+"""Runs over all combinations of some settings, each kept in a file (chapters 7, 8).
 
 `gat-course reproduce lookup` makes one; the same command goes on where it stopped.
 """

@@ -45,7 +45,7 @@ class Recipe:
         epochs: of a network that pools, and of one that does not.
         decay_at: for each of the two.
         beta: weight of the attention's loss where it is taught.
-        scaled: as in `NodePooling`.
+        scaled: as in `NodePooling`; the paper's recipes are not.
     """
 
     network: Mapping
@@ -327,7 +327,7 @@ def measure_tu(name: str, kind: str, seed: int) -> dict[str, float]:
     cut = len(train) // 5
     held, own = train.take(range(cut)), train.take(range(cut, len(train)))
     weak = kind == "weakly supervised"
-    known = "supervised" if weak else kind  # the labels are made once for all trials
+    known = "supervised" if weak else kind  # labels once for all trials: one teacher
     best = tried[0]
     if len(tried) > 1:
         given = labelled(best, own, held, seed) if weak else own
@@ -360,7 +360,7 @@ def picture_of(task: str) -> dict[str, GraphPack]:
 def measure_picture(task: str, kind: str, seed: int) -> dict[str, float]:
     """The weight of each node of one graph, and whether it stays, 1 or 0.
 
-    The network is that of TRIANGLES or MNIST-75SP at the size of the stored runs.
+    The network is that of "triangles-part" or of "mnist-75sp-scaled".
     """
     if task == "triangles":
         sets, recipe = _triangles(10_000), shorter(TRIANGLES, 30)

@@ -32,6 +32,10 @@ LINE_COLOURS = ("#0281dd", "#c0360a", "#005c3c", "#b8860b", "#700055", "#595959"
 WEIGHT_MAP = mcolors.ListedColormap(
     plt.get_cmap("viridis")(np.linspace(0.82, 0.0, 256)), name="gat_course_weights"
 )
+# The same from pale grey, for nodes of which green would say that they are green.
+PALE_MAP = mcolors.LinearSegmentedColormap.from_list(
+    "gat_course_pale", ["#e4e4ea", WEIGHT_MAP(0.5), WEIGHT_MAP(1.0)]
+)
 INK = "#1a1a1a"
 GREY = "#595959"
 PALE = "#d9d9d9"
@@ -186,10 +190,14 @@ def of_line(number: int) -> tuple[str, str]:
 
 
 def colour_bar(
-    ax: Axes | list[Axes], norm: mcolors.Normalize, label: str, **place: Any
+    ax: Axes | list[Axes],
+    norm: mcolors.Normalize,
+    label: str,
+    cmap: mcolors.Colormap = WEIGHT_MAP,
+    **place: Any,
 ) -> Any:
     """A bar beside the axes, or for several: which weight has which colour."""
-    colours = ScalarMappable(norm, WEIGHT_MAP)
+    colours = ScalarMappable(norm, cmap)
     figure = (ax[0] if isinstance(ax, list) else ax).figure
     place = {"shrink": 0.8, "aspect": 22, "pad": 0.03} | place
     bar = figure.colorbar(colours, ax=ax, **place)

@@ -74,7 +74,7 @@ def node_weights(
                 panel.add_collection(LineCollection(where[lines], **paint))
             area = np.interp(n, (5, 25, 200), (190, 90, 14))
             sizes = area * (0.35 + 0.65 * norm(own))
-            colours = look.WEIGHT_MAP(norm(own))
+            colours = look.PALE_MAP(norm(own))
             faces = np.where(stays[:, None], colours, (1, 1, 1, 1))
             edges = np.where(stays[:, None], colours, (0.55, 0.55, 0.55, 1))
             paint = {"facecolors": faces, "edgecolors": edges, "linewidths": 1}
@@ -120,7 +120,7 @@ def patch_weights(
         grid = _grid(len(rows))
         for panel, (key, own) in zip(grid, rows.items(), strict=True):
             look.bare(panel)
-            panel.imshow(own[patches], cmap=look.WEIGHT_MAP, norm=norm)
+            panel.imshow(own[patches], cmap=look.PALE_MAP, norm=norm)
             look.panel_title(panel, key)
         _finish(grid, norm, title, name, value_label)
     return grid
@@ -167,4 +167,4 @@ def _finish(
 ) -> None:
     look.heading(grid[0].figure, title, name)
     below = {"location": "bottom", "shrink": 0.6, "aspect": 40, "pad": 0.04}
-    look.colour_bar(list(grid), norm, value_label, **below)
+    look.colour_bar(list(grid), norm, value_label, look.PALE_MAP, **below)

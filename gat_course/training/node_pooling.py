@@ -326,7 +326,7 @@ def attention_auc(target: Tensor, alpha: Tensor) -> float:
     return 100 * float(roc_auc_score(counts, alpha))
 
 
-def node_effects(model: nn.Module, pack: GraphPack, batch_size: int = 1000) -> Tensor:
+def node_effects(model: nn.Module, pack: GraphPack, batch_size: int = 250) -> Tensor:
     r"""How much a model's answer depends on each node: weak labels for attention.
 
     Each node is taken out in turn, with its edges, and the graphs that are left go
@@ -338,7 +338,8 @@ def node_effects(model: nn.Module, pack: GraphPack, batch_size: int = 1000) -> T
     Args:
         model: without attention, trained on the same task.
         pack: the graphs; a graph of one node gets the weight 1.
-        batch_size: how many graphs go through the model at a time.
+        batch_size: how many graphs go through the model at a time; few fit into the
+            caches of a CPU.
 
     Returns:
         `[N]`; over a graph they sum to 1, or to 0 where no node changes the output.
