@@ -348,6 +348,10 @@ def picture_of(task: str) -> dict[str, GraphPack]:
 
     A graph of TRIANGLES, larger than those to train on; or MNIST's first test image,
     without and with noise.
+
+    >>> from gat_course.experiments import pooling
+    >>> pooling.picture_of("triangles")
+    {'Test-Large': GraphPack('TRIANGLES, Test-Large', 1 graphs, ...)}
     """
     if task == "triangles":
         pack = counting.triangles(1, 1, 60, seed=1)["Test-Large"]

@@ -213,9 +213,16 @@ class PooledAnswers(Task):
 def predict_pack(
     model: nn.Module, pack: GraphPack, batch_size: int = 100
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Outputs `[G, C]`, and weights and kept nodes of the first pooling layer, `[N]`.
+    """Outputs `[G, C]`, and weights and kept nodes of the first pooling layer.
 
-    Dropout is off; where the model does not pool, the two lists are empty.
+    These are lists with a tensor for each batch, empty where the model does not pool.
+    Dropout is off.
+
+    >>> from gat_course.training.node_pooling import predict_pack
+    >>> test = counting.colors(num_train=1, num_val=1, num_test=5)["Test-Orig"]
+    >>> outputs, alphas, kept = predict_pack(PoolingNetwork(4, 1), test)
+    >>> outputs.shape == (len(test), 1), alphas, kept
+    (True, [], [])
     """
     was_training = model.training
     model.eval()
@@ -266,7 +273,13 @@ def _require_fit(outputs: Tensor, pack: GraphPack, wanted: int) -> None:
 
 
 def right(outputs: Tensor, pack: GraphPack) -> Tensor:
-    """Whether each answer is right, numbers after rounding, `[G]` of 0 and 1."""
+    """Whether each answer is right, numbers after rounding, `[G]` of 0 and 1.
+
+    >>> from gat_course.training.node_pooling import right
+    >>> test = counting.colors(num_train=1, num_val=1, num_test=5)["Test-Orig"]
+    >>> right(test.y.unsqueeze(1) + 0.4, test).mean()
+    tensor(1., dtype=torch.float64)
+    """
     found = outputs[:, 0].round() if pack.has_numbers else outputs.argmax(dim=1)
     return (found == pack.y).double()
 
