@@ -231,6 +231,15 @@ def test_scaled_uniform_attention_changes_nothing(graph):
     torch.testing.assert_close(model(graph, graph.x), expected)
 
 
+def test_the_size_of_a_large_graph_fits_half_precision():
+    graph = GraphData.from_edges([], [], num_nodes=70_000)
+    x = torch.ones(70_000, 3, dtype=torch.float16)
+    pooling = NodePooling(before=(2,), threshold=0.0, scaled=True)
+    torch.manual_seed(0)
+    model = PoolingNetwork(3, 2, (4, 4), "max", pooling=pooling).half()
+    assert bool(torch.isfinite(model(graph, x)).all())
+
+
 def test_what_no_network_can_be_is_refused():
     for options, match in (
         ({"readout": "median"}, "readout"),

@@ -140,6 +140,23 @@ def test_a_picture_keeps_the_weight_of_each_node(monkeypatch):
     assert found[f"Test-Large, node {weights.index(max(weights))} stays"] == 1
 
 
+def test_a_picture_of_a_digit_is_of_the_scaled_network(sets, monkeypatch):
+    asked, teach = [], pooling.teach
+    test = sets["Test-Orig"].take([0])
+    monkeypatch.setattr(pooling, "_mnist", lambda graphs: sets)
+    monkeypatch.setattr(pooling, "picture_of", lambda task: {"Test-Orig": test})
+
+    def recorded(recipe, *rest):
+        asked.append(recipe.scaled)
+        return teach(replace(SHORT, scaled=recipe.scaled), *rest)
+
+    monkeypatch.setattr(pooling, "teach", recorded)
+    found = pooling.measure_picture("mnist", "supervised", 0)
+    assert asked == [True]
+    n = int(test.sizes)
+    assert sum(found[f"Test-Orig, node {i}"] for i in range(n)) == pytest.approx(1)
+
+
 def test_real_graphs_are_split_by_size_and_chosen_by_validation(monkeypatch):
     from gat_course.datasets import tu
 
