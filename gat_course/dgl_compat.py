@@ -74,9 +74,12 @@ def _find() -> tuple[ModuleType, str]:
     # Otherwise DGL prints a line about its backend and writes it to the home folder.
     os.environ.setdefault("DGLBACKEND", "pytorch")
     if "dgl" not in sys.modules and not graphbolt_can_load(Path(spec.origin).parent):
-        sys.modules[_GRAPHBOLT] = ModuleType(
+        empty = ModuleType(
             _GRAPHBOLT, "Stands in for GraphBolt, which this PyTorch cannot load."
         )
+        # `dgl.distributed` asks of each graph whether it is one of these.
+        empty.FusedCSCSamplingGraph = type("FusedCSCSamplingGraph", (), {})
+        sys.modules[_GRAPHBOLT] = empty
     try:
         with warnings.catch_warnings():
             # A notebook without ipywidgets: DGL's progress bars are not used here.

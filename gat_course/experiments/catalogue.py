@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gat_course.datasets.puzzles import MIXED
-from gat_course.experiments import claims, grids, pooling, variants
+from gat_course.experiments import claims, costs, grids, pooling, variants
 from gat_course.experiments.grids import Grid
 
 if TYPE_CHECKING:
@@ -200,6 +200,26 @@ GRIDS = {
             },
             pooling.measure_picture,
             "weights of the nodes of one graph, for figures",
+        ),
+        Grid(
+            "costs",
+            {
+                "edges": [10**4, 10**5, 10**6, 10**7, 10**8],
+                "degree": [5, 20],
+                "degrees": list(costs.EXPONENT),
+                "widths": list(costs.WIDTHS),
+                "seed": range(3),
+            },
+            costs.measure_costs,
+            "time and memory of full-batch training, one thread",
+            # A run of the largest takes minutes and 20 GB; others would not fit.
+            lambda s: (
+                (s["edges"] <= 10**6 or s["seed"] == 0)
+                and (
+                    s["edges"] < 10**8
+                    or (s["degree"], s["widths"] == "4 of 32") == (20, False)
+                )
+            ),
         ),
         _grown("PROTEINS", SEEDS),
         _grown("DD", range(3)),

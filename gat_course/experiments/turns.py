@@ -1,14 +1,10 @@
 """Time and memory of steps that take turns, each in a process of its own."""
 
-import ctypes
-import gc
 import multiprocessing
-import re
 import signal
 import statistics
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from pathlib import Path
 
 import torch
 
@@ -98,18 +94,9 @@ def _serve(line, build: Callable[[], Callable], threads: int) -> None:
 
 def _peak_of_process(step: Callable[[], object]) -> int | None:
     """Bytes that the process grows by while `step` runs; None where none can tell."""
-
-    def read(key: str) -> int:
-        status = Path("/proc/self/status").read_text()
-        return 1024 * int(re.search(rf"{key}:\s*(\d+) kB", status)[1])
-
     try:
-        gc.collect()
-        ctypes.CDLL(None).malloc_trim(0)  # hand back what is free
-        # The peak starts again at what is held now.
-        Path("/proc/self/clear_refs").write_text("5")
-        before, _ = read("VmRSS"), read("VmHWM")
-    except (OSError, AttributeError, TypeError):  # not, or not all, of Linux
+        before = measure.start_peak()
+    except OSError:
         return None
     step()
-    return read("VmHWM") - before
+    return measure.peak() - before

@@ -42,6 +42,7 @@ class Task(ABC):
     record: ClassVar[type[Run]]  # `Run`, or `GraphRun`
     fit: ClassVar[Callable[..., Curves]]  # called as fit(model, data, **options)
     resumable: ClassVar[bool] = False  # whether `fit` takes a `checkpoint`
+    writes = True  # whether this process writes it; of several, one does
 
     def __init_subclass__(cls, data: type | None = None) -> None:
         if data is not None:

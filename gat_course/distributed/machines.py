@@ -1,0 +1,316 @@
+"""Training over several machines: cut a graph with METIS, start servers and trainers.
+
+    python -m gat_course.distributed.machines partition --folder job --parts 2
+    python -m gat_course.distributed.machines launch --folder job --hosts hosts.txt
+
+`hosts.txt` names a machine in each line, `ADDRESS PORT`. The same command serves k
+machines (each is reached by ssh, and has the folder at the same place) and one host
+that plays them all on its loopback device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import io
+import ipaddress
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gat_course import dgl_compat, measure
+from gat_course.datasets.power_law import power_law_graph
+from gat_course.files import write_json
+from gat_course.graph import GraphData
+from gat_course.partition import edge_cut, halo_sizes
+
+JOB = "gat_course.distributed.dgl_job"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Cut a graph, or train on one that was cut; 0, or 2 for an error."""
+    args = _parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"gat_course: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def cut(graph: GraphData, num_parts: int, folder: str | os.PathLike) -> Tensor:
+    """Cut a graph into parts of like many nodes and few edges between them, by METIS.
+
+    Args:
+        graph: with `x`, `y` and `train_mask`; self-loops are left out.
+        num_parts: as many as machines.
+        folder: gets the parts, and `graph.json`, which says where they are.
+
+    Returns:
+        The part of each node, `[N]`.
+
+    Raises:
+        RuntimeError: DGL cannot be had here.
+        ValueError: a field is missing, or there are fewer nodes than parts.
+    """
+    missing = [n for n in ("x", "y", "train_mask") if getattr(graph, n) is None]
+    if missing:
+        raise ValueError(f"{graph.name} has no {missing[0]}, which trainers need")
+    if not 1 <= num_parts <= graph.num_nodes:
+        raise ValueError(
+            f"num_parts must be from 1 to {graph.num_nodes}, the nodes; got {num_parts}"
+        )
+    if not dgl_compat.has_dgl():
+        raise RuntimeError(
+            "cutting with METIS and training over several machines need DGL, which is "
+            f"not here ({dgl_compat.which_dgl()}); it has builds for Python up to 3.12"
+        )
+    dgl = dgl_compat.import_dgl()
+    importlib.import_module("dgl.distributed")
+    other = graph.src != graph.dst
+    whole = dgl.graph((graph.src[other], graph.dst[other]), num_nodes=graph.num_nodes)
+    whole.ndata["x"] = graph.x.to_dense()
+    whole.ndata["y"], whole.ndata["train_mask"] = graph.y, graph.train_mask
+    with measure.quiet(), contextlib.redirect_stdout(io.StringIO()):
+        order, _ = dgl.distributed.partition_graph(
+            whole,
+            "graph",
+            num_parts,
+            str(folder),
+            part_method="metis" if num_parts > 1 else "random",
+            return_mapping=True,
+        )
+    config = json.loads((Path(folder) / "graph.json").read_text())
+    part = torch.empty(graph.num_nodes, dtype=torch.int64)
+    for number, (first, end) in enumerate(config["node_map"]["_N"]):
+        part[order[first:end]] = number
+    return part
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of a job: on which machine, in which role, and how it is started."""
+
+    role: str
+    machine: int
+    address: str
+    variables: dict[str, str]
+    command: list[str]
+
+    @property
+    def name(self) -> str:
+        return f"{self.role} {self.machine}"
+
+    def arguments(self) -> list[str]:
+        """What starts it: a command of this host, or one that ssh takes to another."""
+        if is_here(self.address):
+            return [sys.executable, *self.command]
+        given = [f"{k}={v}" for k, v in self.variables.items()]
+        line = shlex.join(["env", *given, "python", *self.command])
+        return ["ssh", "-o", "BatchMode=yes", self.address, line]
+
+
+def is_here(address: str) -> bool:
+    """Whether an address is this host's loopback device."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def read_hosts(path: str | os.PathLike) -> list[tuple[str, int]]:
+    """Address and port of each machine, from a file with a line for each.
+
+    Raises:
+        ValueError: a line is not `ADDRESS PORT`, or two name the same.
+    """
+    found = []
+    for number, line in enumerate(Path(path).read_text().splitlines(), 1):
+        words = line.split()
+        if not words:
+            continue
+        try:
+            address, port = words[0], int(words[1])
+            ipaddress.ip_address(address)
+        except (IndexError, ValueError):
+            raise ValueError(
+                f"{path}, line {number}: a machine is an IP address and a port, as "
+                f"'192.168.0.5 30050'; got {line!r}"
+            ) from None
+        if not 1025 < port < 65536:
+            raise ValueError(f"{path}, line {number}: no port to use: {port}")
+        if (address, port) in found:
+            raise ValueError(f"{path}, line {number} names a machine twice: {line!r}")
+        found.append((address, port))
+    if not found:
+        raise ValueError(f"{path} names no machine")
+    return found
+
+
+def processes(
+    folder: Path, hosts: Sequence[tuple[str, int]], job: Sequence[str] = ()
+) -> list[Process]:
+    """For each machine a server of its partition, then for each a trainer.
+
+    Args:
+        folder: where `partition` wrote; at the same place on every machine.
+        hosts: address and port of each machine, in the order of the partitions.
+        job: further arguments of `dgl_job`.
+    """
+    folder, number = Path(folder).absolute(), len(hosts)
+    alone = len({address for address, _ in hosts}) < number  # one host plays several
+    shared = {
+        "DGL_DIST_MODE": "distributed",
+        "DGL_IP_CONFIG": str(folder / "hosts.txt"),
+        "DGL_NUM_SERVER": "1",  # of each machine
+        "DGL_NUM_CLIENT": str(number),
+        "DGL_NUM_SAMPLER": "0",
+        "DGLBACKEND": "pytorch",
+        "MASTER_ADDR": hosts[0][0],
+        "MASTER_PORT": str(hosts[0][1] - 1),
+        "WORLD_SIZE": str(number),
+    }
+    found = []
+    for role in ("server", "trainer"):
+        for machine, (address, _) in enumerate(hosts):
+            own, config = dict(shared), folder / "graph.json"
+            if alone:
+                config = folder / f"graph-{machine}.json"
+                own["GAT_COURSE_MACHINE"] = str(machine)
+            own["DGL_CONF_PATH"] = str(config)
+            if role == "server":
+                own |= {"DGL_ROLE": "server", "DGL_SERVER_ID": str(machine)}
+            else:
+                own |= {"DGL_ROLE": "client", "RANK": str(machine)}
+            command = ["-m", JOB, "--hosts", str(folder / "hosts.txt")]
+            command += ["--config", str(config), *job]
+            found.append(Process(role, machine, address, own, command))
+    return found
+
+
+def launch(
+    folder: str | os.PathLike,
+    hosts: Sequence[tuple[str, int]],
+    job: Sequence[str] = (),
+    timeout: float = 3600.0,
+) -> None:
+    """Start all processes of a job and wait for them; each has a log in the folder.
+
+    Raises:
+        ValueError: the folder has not as many partitions as there are machines.
+        RuntimeError: a process ended with an error, or the time is over. The others
+            are ended too; the message names it, and its last words.
+    """
+    folder = Path(folder).absolute()
+    config = json.loads((folder / "graph.json").read_text())
+    if config["num_parts"] != len(hosts):
+        raise ValueError(
+            f"{folder} holds {config['num_parts']} partitions for {len(hosts)} "
+            "machines: cut the graph into as many"
+        )
+    lines = [f"{address} {port}\n" for address, port in hosts]
+    (folder / "hosts.txt").write_text("".join(lines))
+    for machine in range(len(hosts)):  # for one host that plays several
+        name = f"{config['graph_name']}-{os.getpid()}-{machine}"
+        write_json(folder / f"graph-{machine}.json", config | {"graph_name": name})
+    started: dict[str, subprocess.Popen] = {}
+    try:
+        for process in processes(folder, hosts, job):
+            with open(_log(folder, process.name), "wb") as log:
+                started[process.name] = subprocess.Popen(
+                    process.arguments(),
+                    env=os.environ | process.variables,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+        _wait(folder, started, time.monotonic() + timeout)
+    finally:
+        for process in started.values():
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def _wait(folder: Path, started: dict[str, subprocess.Popen], end: float) -> None:
+    while any(process.poll() is None for process in started.values()):
+        for name, process in started.items():
+            if process.poll():
+                raise RuntimeError(
+                    f"{name} ended with exit code {process.returncode}, so the job was "
+                    f"stopped. Its last words in {_log(folder, name)}: "
+                    f"{_last_words(folder, name)}"
+                )
+        if time.monotonic() > end:
+            left = [name for name, p in started.items() if p.poll() is None]
+            raise RuntimeError(
+                f"the time is over and {', '.join(left)} still run, so the job was "
+                f"stopped; the logs are in {folder}"
+            )
+        time.sleep(0.1)
+
+
+def _log(folder: Path, name: str) -> Path:
+    return folder / f"{name.replace(' ', '-')}.log"
+
+
+def _last_words(folder: Path, name: str) -> str:
+    lines = _log(folder, name).read_text(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "none")
+
+
+def _partition(args: argparse.Namespace) -> int:
+    graph = power_law_graph(args.nodes, args.edges)
+    part = cut(graph, args.parts, args.folder)
+    print(f"{graph} in {args.parts} parts: {args.folder}")
+    print(f"cut: {edge_cut(graph, part):.1%} of the edges")
+    for number, size in enumerate(halo_sizes(graph, part)):
+        print(f"part {number}: {int((part == number).sum())} nodes, halo {size}")
+    return 0
+
+
+def _launch(args: argparse.Namespace) -> int:
+    hosts = read_hosts(args.hosts)
+    if args.dry_run:
+        for process in processes(Path(args.folder), hosts, args.job):
+            print(f"# {process.name}\n{shlex.join(process.arguments())}")
+        return 0
+    launch(args.folder, hosts, args.job, args.timeout)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m gat_course.distributed.machines",
+        description="Train a GAT over several machines, or over one that plays them.",
+    )
+    commands = parser.add_subparsers(title="commands", required=True)
+    one = commands.add_parser("partition", help="cut a made-up graph with METIS")
+    one.add_argument("--folder", required=True, help="gets the parts")
+    one.add_argument("--parts", type=int, required=True, help="as many as machines")
+    one.add_argument("--nodes", type=int, default=20_000)
+    one.add_argument("--edges", type=int, default=400_000)
+    one.set_defaults(run=_partition)
+    two = commands.add_parser(
+        "launch", help="start a server and a trainer on each machine"
+    )
+    two.add_argument("--folder", required=True, help="where the parts are")
+    two.add_argument("--hosts", required=True, help="file: ADDRESS PORT in each line")
+    two.add_argument("--timeout", type=float, default=3600.0, help="seconds")
+    two.add_argument("--dry-run", action="store_true", help="print what would start")
+    two.add_argument("job", nargs="*", help="after --: arguments of dgl_job")
+    two.set_defaults(run=_launch)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""Training on sampled neighbourhoods, in one process or in several (chapter 10).
+
+Early stopping, loss and score are those of `fit`; what differs is a step.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gat_course.graph import GraphData
+from gat_course.sampling import (
+    Batch,
+    NeighborSampler,
+    equal_parts,
+    features,
+    infer,
+    require_layers,
+)
+from gat_course.training.history import Evaluation, History
+from gat_course.training.labels import require_labels, require_outputs
+from gat_course.training.loop import fit_task, require_trainable
+from gat_course.training.one_graph import NodeClasses
+
+
+def evaluate_sampled(
+    model: nn.Module,
+    graph: GraphData,
+    mask: Tensor | Sequence[bool],
+    batch_size: int = 10_000,
+) -> Evaluation:
+    """What `evaluate` gives, for a graph too large for it: computed by `infer`.
+
+    All edges count; nothing is drawn. Arguments and errors: see `evaluate`.
+
+    Args:
+        model: a `GAT` or another `Stack`.
+        graph: the graph, with `x` and `y`.
+        mask: the nodes to measure, bool `[N]`.
+        batch_size: nodes that a layer computes at a time.
+
+    >>> graph = power_law_graph(1000, 20_000).with_self_loops()
+    >>> model = GAT(graph.num_features, graph.num_classes)
+    >>> 0 <= evaluate_sampled(model, graph, graph.test_mask).accuracy <= 100
+    True
+    """
+    mask = require_labels(graph, mask, "mask")
+    logits = infer(model, graph, batch_size)
+    require_outputs(model, logits, graph, mask, "mask")
+    logits, labels = logits[mask], graph.y[mask]
+    right = (logits.argmax(dim=1) == labels).double().mean()
+    return Evaluation(float(F.cross_entropy(logits, labels)), 100 * float(right))
+
+
+def fit_sampled(
+    model: nn.Module,
+    graph: GraphData,
+    fanouts: Sequence[int],
+    *,
+    batch_size: int = 512,
+    lr: float = 0.005,
+    weight_decay: float = 5e-4,
+    max_epochs: int = 10_000,
+    patience: int | None = 100,
+    checkpoint: str | os.PathLike | None = None,
+    checkpoint_every: float | None = None,
+    rank: int = 0,
+    world: int = 1,
+    progress: bool = True,
+) -> History:
+    """Train as `fit` does, each step on some training nodes and drawn neighbours.
+
+    An epoch goes through the training nodes once, in random order. Validation uses all
+    edges, layer by layer. The model comes back in evaluation mode, with the best
+    parameters.
+
+    Several processes train one model when each calls this with its `rank`, the same
+    `torch.manual_seed`, and the model wrapped in `DistributedDataParallel`, which
+    averages their gradients. The steps are the same ones, whatever `world` is: each
+    process takes its share of every batch.
+
+    Args:
+        model: a `GAT` or another `Stack`, of as many layers as `fanouts` has entries.
+        graph: with `x`, `y`, `train_mask` and `val_mask`.
+        fanouts: edges drawn into a target, the first layer's first; -1 for all.
+        batch_size: training nodes in a step, over all processes, at most.
+        lr: Adam's learning rate.
+        weight_decay: weight of the L2 penalty inside Adam's gradient.
+        max_epochs: stop after so many epochs in any case.
+        patience: epochs in which neither loss nor accuracy is at its best; None trains
+            `max_epochs` epochs and keeps the last parameters.
+        checkpoint: as for `fit_graphs`; rank 0 writes it, all ranks read it.
+        checkpoint_every: seconds between two writings of it, each at the end of an
+            epoch; by default 30.
+        rank: number of this process, from 0.
+        world: number of processes.
+        progress: show a progress bar.
+
+    Returns:
+        The `History`; its training losses are those of this process's share.
+
+    Raises:
+        ValueError: as `fit`; or the model cannot be computed in blocks, or a batch is
+            smaller than `world`.
+        FloatingPointError: as `fit`.
+
+    >>> graph = power_law_graph(1000, 20_000).with_self_loops()
+    >>> model = GAT(graph.num_features, graph.num_classes)
+    >>> fit_sampled(model, graph, [10, 10], max_epochs=2, progress=False).epochs
+    2
+    """
+    task = SampledClasses(
+        graph, fanouts=list(fanouts), batch_size=batch_size, rank=rank, world=world
+    )
+    return fit_task(
+        model,
+        task,
+        lr=lr,
+        weight_decay=weight_decay,
+        max_epochs=max_epochs,
+        patience=patience,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+        progress=progress,
+    )
+
+
+class SampledClasses(NodeClasses):
+    """One graph whose nodes have a class each, in batches of some training nodes."""
+
+    fit, resumable = staticmethod(fit_sampled), True
+
+    def __init__(
+        self,
+        graph: GraphData,
+        fanouts: list[int],
+        batch_size: int = 512,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        super().__init__(graph)
+        self.options = {"fanouts": fanouts, "batch_size": batch_size, "world": world}
+        self.rank, self.world, self.writes = rank, world, rank == 0
+        self.sampler = NeighborSampler(graph, fanouts)
+
+    def prepare(self, model: nn.Module) -> None:
+        graph, inner = self.data, _inner(model)
+        for name in ("train_mask", "val_mask"):
+            require_labels(graph, getattr(graph, name), name)
+        require_trainable(model)
+        require_layers(inner, len(self.options["fanouts"]))
+        self.nodes = graph.train_mask.nonzero()[:, 0]
+        smallest = min(map(len, self._cut(self.nodes)))
+        if smallest < self.world:
+            raise ValueError(
+                f"a batch of {smallest} training nodes cannot be shared by "
+                f"{self.world} processes; choose a larger batch_size or fewer processes"
+            )
+        logits = infer(inner, graph)
+        for name in ("train_mask", "val_mask", "test_mask"):
+            mask = getattr(graph, name)
+            if mask is not None:
+                require_outputs(inner, logits, graph, mask, name)
+
+    def _cut(self, nodes: Tensor) -> list[Tensor]:
+        return equal_parts(nodes, self.options["batch_size"])
+
+    def batches(self) -> Iterator[tuple[tuple[Batch, int], int]]:
+        """This process's share of every batch, with how many nodes the batch has.
+
+        All processes begin and end an epoch with one state of the random numbers, that
+        of rank 0's checkpoint; in between each has draws of its own.
+        """
+        order = self.nodes[torch.randperm(len(self.nodes), device="cpu")]
+        seed = int(torch.randint(2**62, (), device="cpu"))
+        torch.manual_seed(seed + self.rank)
+        for part in self._cut(order):
+            share = part[self.rank :: self.world]
+            yield (self.sampler(share), len(part)), len(part)
+        torch.manual_seed(seed + self.world)
+
+    def loss(self, model: nn.Module, batch: tuple[Batch, int]) -> Tensor:
+        """The share's part of the batch's mean; the mean of all parts is that mean."""
+        share, number = batch
+        logits = model(share, features(self.data, share))
+        labels = self.data.y[share.targets]
+        total = F.cross_entropy(logits, labels, reduction="sum")
+        return total * self.world / number
+
+    def validate(self, model: nn.Module) -> Evaluation:
+        """By rank 0, so that all processes stop after the same epoch."""
+        found = torch.zeros(2, dtype=torch.float64, device=self.data.device)
+        if self.rank == 0:
+            val = evaluate_sampled(_inner(model), self.data, self.data.val_mask)
+            found += torch.tensor([val.loss, val.accuracy])
+        if self.world > 1:
+            torch.distributed.broadcast(found, src=0)
+        return Evaluation(*found.tolist())
+
+    def scores(self, model: nn.Module) -> dict[str, float]:
+        masks = {
+            "val_accuracy": self.data.val_mask,
+            "test_accuracy": self.data.test_mask,
+        }
+        graph, inner = self.data, _inner(model)
+        return {n: evaluate_sampled(inner, graph, m).accuracy for n, m in masks.items()}
+
+
+def _inner(model: nn.Module) -> nn.Module:
+    """The model that `DistributedDataParallel` wraps, or the model itself."""
+    parallel = nn.parallel.DistributedDataParallel
+    return model.module if isinstance(model, parallel) else model
