@@ -14,7 +14,9 @@ from . import intervals as intervals
 from . import layers as layers
 from . import mailbox as mailbox
 from . import measure as measure
+from . import partition as partition
 from . import plotting as plotting
+from . import sampling as sampling
 from . import sparse as sparse
 from . import training as training
 from .datasets import DatasetUnavailable as DatasetUnavailable
@@ -27,6 +29,7 @@ from .datasets import synthetic as synthetic
 from .datasets.mnist import load_mnist as load_mnist
 from .datasets.molecules import load_esol as load_esol
 from .datasets.molecules import synthetic_molecules as synthetic_molecules
+from .datasets.power_law import power_law_graph as power_law_graph
 from .datasets.ppi import load_ppi as load_ppi
 from .datasets.ppi import read_ppi as read_ppi
 from .datasets.superpixels import load_mnist_75sp as load_mnist_75sp
@@ -39,6 +42,7 @@ from .datasets.tu import split_by_size as split_by_size
 from .exchange import number_nodes as number_nodes
 from .experiments import bench as bench
 from .experiments import catalogue as catalogue
+from .experiments import costs as costs
 from .experiments import papers as papers
 from .experiments import published as published
 from .experiments import reproduce as reproduce
@@ -74,6 +78,7 @@ from .models import MLP as MLP
 from .models import InductiveGAT as InductiveGAT
 from .models import InductiveGCN as InductiveGCN
 from .plotting import diagrams as diagrams
+from .sampling import NeighborSampler as NeighborSampler
 from .training import inductive as inductive
 from .training import runs as runs
 from .training.links import evaluate_links as evaluate_links
@@ -92,6 +97,8 @@ from .training.one_graph import evaluate as evaluate
 from .training.one_graph import fit as fit
 from .training.runs import compare as compare
 from .training.runs import run_seeds as run_seeds
+from .training.sampled import evaluate_sampled as evaluate_sampled
+from .training.sampled import fit_sampled as fit_sampled
 from .training.whole_graphs import evaluate_set as evaluate_set
 from .training.whole_graphs import fit_set as fit_set
 from .weights import from_dgl as from_dgl

@@ -92,6 +92,18 @@ def _bench(args: argparse.Namespace) -> int:
     return bench.main(quick=args.quick, output=args.output)
 
 
+def _cost(args: argparse.Namespace) -> int:
+    from gat_course.experiments import catalogue, costs
+
+    if not args.memory > 0:
+        raise ValueError(f"--memory must be above 0, in GB; got {args.memory}")
+    names = "nodes", "edges", "features", "heads", "hidden", "classes"
+    shape = costs.Shape(**{name: getattr(args, name) for name in names})
+    runs = catalogue.stored("costs")
+    print("\n".join(costs.report(shape, 1e9 * args.memory, runs)))
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gat-course", description="Long computations of the course."
@@ -99,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True)
     _add_reproduce(commands)
     _add_bench(commands)
+    _add_cost(commands)
     return parser
 
 
@@ -114,7 +127,7 @@ def _add_reproduce(commands: argparse._SubParsersAction) -> None:
         description=f"{text} Finished runs are kept: the same command goes on where "
         "it was stopped, on PPI within a run too. PPI is trained on a GPU where "
         "PyTorch sees one, else on the CPU, where it takes far longer. The other names "
-        f"make an experiment of chapters 7 and 8, on the CPU: {other}.",
+        f"make an experiment of chapters 7, 8 and 10, on the CPU: {other}.",
     )
     add = command.add_argument
     names = [*papers.EXPERIMENTS, *catalogue.GRIDS]
@@ -164,3 +177,23 @@ def _add_bench(commands: argparse._SubParsersAction) -> None:
     )
     kept = "What was measured is in the file that ends in .partial."
     command.set_defaults(run=_bench, interrupted=kept)
+
+
+def _add_cost(commands: argparse._SubParsersAction) -> None:
+    text = "Foretell whether a graph fits into memory, and how long an epoch takes."
+    command = commands.add_parser(
+        "cost",
+        help=text,
+        description=f"{text} For the paper's two-layer GAT, trained on all of the "
+        "graph at once on a CPU, by the cost model of chapter 10. It times a step of "
+        "100,000 edges on this machine.",
+    )
+    add = command.add_argument
+    add("--nodes", type=int, required=True)
+    add("--edges", type=int, required=True, help="directed: a link counts twice")
+    add("--features", type=int, required=True, help="of a node")
+    add("--heads", type=int, default=8, help="of the hidden layer (default: 8)")
+    add("--hidden", type=int, default=8, help="features of a head (default: 8)")
+    add("--classes", type=int, default=8, help="(default: 8)")
+    add("--memory", type=float, required=True, help="what there is, in GB")
+    command.set_defaults(run=_cost, interrupted="Nothing is kept.")

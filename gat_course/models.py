@@ -17,7 +17,6 @@ from gat_course.layers.convolution import GCNLayer
 from gat_course.layers.fused import FusedGATLayer
 from gat_course.layers.gat import GATLayer
 from gat_course.layers.inputs import check_input
-from gat_course.sampling import Batch, Block
 
 
 def per_layer(name: str, value: Any, number: int | None = None) -> list:
@@ -49,11 +48,8 @@ class Stack(nn.Module):
         layers: each is called as `layer(graph, x)`.
         activation: $\sigma$; the last layer has none.
 
-    It is called as `stack(graph, x)`; or, for some nodes alone, with a `Batch` that
-    `NeighborSampler` drew, and the features of the batch's nodes.
-
-    Shapes: `x` `[N, F]` to the last layer's output (of a batch, its targets'); with
-    `return_attention=True` also the list of all layers' $\alpha$, `[E, K]` each.
+    Shapes: `x` `[N, F]` to the last layer's output; with `return_attention=True` also
+    the list of all layers' $\alpha$, `[E, K]` each.
     """
 
     extra_hops = 0  # that a node hears beyond its layers
@@ -71,27 +67,18 @@ class Stack(nn.Module):
         for number, layer in enumerate(layers, 1):
             self.add_module(f"layer{number}", layer)
 
-    @property
-    def layers(self) -> list[nn.Module]:
-        """The layers, the first one first."""
-        return [getattr(self, f"layer{k}") for k in range(1, self.num_layers + 1)]
-
     def forward(
-        self, graph: GraphData | Batch, x: Tensor, *, return_attention: bool = False
+        self, graph: GraphData, x: Tensor, *, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, list[Tensor]]:
         """Apply all layers; see the class for shapes."""
         asked = {"return_attention": True} if return_attention else {}
         alphas = []
-        if isinstance(graph, Batch):
-            blocks = graph.blocks_for(self)
-        else:
-            blocks = [Block(graph, graph.num_nodes)] * self.num_layers
-        for number, (layer, block) in enumerate(zip(self.layers, blocks, strict=True)):
-            x = layer(block.graph, self.activation(x) if number else x, **asked)
+        for number in range(1, self.num_layers + 1):
+            layer = getattr(self, f"layer{number}")
+            x = layer(graph, x if number == 1 else self.activation(x), **asked)
             if return_attention:
                 x, alpha = x
                 alphas.append(alpha)
-            x = x if block.num_targets == len(x) else x[: block.num_targets]
         return (x, alphas) if return_attention else x
 
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gat_course import sparse
 from gat_course.graph import GraphData
-
-if TYPE_CHECKING:
-    from gat_course.models import Stack
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,35 +39,14 @@ class Batch:
     nodes: Tensor
     blocks: list[Block]
 
-    def blocks_for(self, model: Stack) -> list[Block]:
-        """The blocks, one for each of the model's layers.
-
-        Raises:
-            ValueError: there are more or fewer; or the model's weights ask for the
-                degrees of the sources, as a GCN's, which a block does not know.
-        """
-        require_layers(model, len(self.blocks))
-        return self.blocks
+    def rows(self, x: Tensor) -> Tensor:
+        """Of a table `[N, F]` the rows that the batch reads, `[N', F]`."""
+        return sparse.select_rows(x, self.nodes)
 
     def to(self, device: str | torch.device) -> Batch:
         """The same batch with every tensor on `device`."""
         blocks = [replace(b, graph=b.graph.to(device)) for b in self.blocks]
         return Batch(self.targets.to(device), self.nodes.to(device), blocks)
-
-
-def require_layers(model: Stack, number: int) -> None:
-    """Raise `ValueError` for a model that cannot compute on so many blocks."""
-    name = type(model).__name__
-    if getattr(model, "num_layers", None) != number:
-        raise ValueError(
-            f"{name} has {getattr(model, 'num_layers', 'no')} layers, the batch has a "
-            f"block for each of {number}: give NeighborSampler a fan-out for each layer"
-        )
-    if model.extra_hops:
-        raise ValueError(
-            f"{name} weighs a message by its source's degree, and a block does not "
-            "hold all edges into its sources; take a GAT"
-        )
 
 
 def draw(
@@ -125,14 +100,13 @@ def draw(
 
 def _floyd(sizes: Tensor, k: int, generator: torch.Generator | None) -> Tensor:
     """`k` different numbers below each size, `[k, M]`; all sizes are above `k`."""
+    last = sizes - torch.arange(k, 0, -1, device=sizes.device).unsqueeze(1)  # [k, M]
     u = torch.rand(k, len(sizes), dtype=torch.float64, generator=generator)
-    u = u.to(sizes.device)
-    taken = torch.empty(k, len(sizes), dtype=torch.int64, device=sizes.device)
-    for number in range(k):
-        last = sizes - (k - number)
-        one = (u[number] * (last + 1)).long()
-        again = (taken[:number] == one).any(0)
-        taken[number] = torch.where(again, last, one)
+    taken, last = (u.to(sizes.device) * (last + 1)).int(), last.int()
+    for number in range(1, k):
+        same = taken[:number] == taken[number]
+        again = same.view(torch.uint8).amax(0).bool()  # as any(0), but faster
+        taken[number] = torch.where(again, last[number], taken[number])
     return taken
 
 
@@ -225,7 +199,7 @@ class NeighborSampler:
             else value.index_select(0, edge)
             for name in ("edge_weight", "edge_attr")
         }
-        part = GraphData(num_nodes=len(nodes), src=src, dst=dst, name="block", **own)
+        part = GraphData.trusted(num_nodes=len(nodes), src=src, dst=dst, **own)
         return Block(part, len(targets)), nodes
 
     def _renumber(self, targets: Tensor, src: Tensor) -> tuple[Tensor, Tensor]:
@@ -245,9 +219,9 @@ class NeighborSampler:
             local.index_fill_(0, src, -1)
 
 
-def features(graph: GraphData, batch: Batch) -> Tensor:
-    """The rows of `graph.x` that a batch reads, `[N', F]`."""
-    return sparse.select_rows(graph.x, batch.nodes)
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's parameters are."""
+    return next(model.parameters()).device
 
 
 def equal_parts(nodes: Tensor, batch_size: int) -> list[Tensor]:
@@ -262,9 +236,66 @@ def equal_parts(nodes: Tensor, batch_size: int) -> list[Tensor]:
     return list(nodes.tensor_split(max(-(-len(nodes) // batch_size), 1)))
 
 
+class Blockwise(nn.Module):
+    """A model applied to batches: each of its layers to its own block.
+
+    Args:
+        model: layers one after the other: a `GAT`, or another `Stack`. Its parameters
+            are the only ones.
+
+    Raises:
+        ValueError: the model is something else; or its weights ask for the degrees of
+            the sources, as a GCN's, which a block does not know.
+
+    Shapes: a `Batch` and the features that it reads, `[N', F]`, to the outputs of its
+    targets, `[B, C]`.
+
+    >>> graph = power_law_graph(1000, 20_000).with_self_loops()
+    >>> batch = NeighborSampler(graph, [5, 5])(torch.tensor([7, 8]))
+    >>> model = GAT(graph.num_features, graph.num_classes)
+    >>> sampling.Blockwise(model)(batch, batch.rows(graph.x)).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        name = type(model).__name__
+        if not hasattr(model, "num_layers"):
+            raise ValueError(
+                f"{name} is no stack of layers, so it cannot be computed layer by "
+                "layer; take a GAT"
+            )
+        if model.extra_hops:
+            raise ValueError(
+                f"{name} weighs a message by its source's degree, and a block does not "
+                "hold all edges into its sources; take a GAT"
+            )
+        self.model = model
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The model's layers, the first one first."""
+        number = self.model.num_layers
+        return [getattr(self.model, f"layer{k}") for k in range(1, number + 1)]
+
+    def forward(self, batch: Batch, x: Tensor) -> Tensor:
+        """Apply each layer to its block; see the class for shapes."""
+        if len(batch.blocks) != self.model.num_layers:
+            raise ValueError(
+                f"the model has {self.model.num_layers} layers, the batch a block for "
+                f"each of {len(batch.blocks)}: fanouts needs a number for each layer"
+            )
+        for number, (layer, block) in enumerate(
+            zip(self.layers, batch.blocks, strict=True)
+        ):
+            x = layer(block.graph, self.model.activation(x) if number else x)
+            x = x[: block.num_targets]
+        return x
+
+
 @torch.no_grad()
 def infer(
-    model: Stack,
+    model: nn.Module,
     graph: GraphData,
     batch_size: int = 10_000,
     x: Tensor | None = None,
@@ -273,7 +304,8 @@ def infer(
 
     Each layer is computed for `batch_size` nodes at a time, with all edges into them,
     and its outputs for all nodes are kept for the next. So no node is computed twice,
-    and beside two tables of features one part of the edges is held.
+    and beside two tables of features one part of the edges is held. The graph may be in
+    the CPU's memory and the model on a GPU.
 
     Args:
         model: layers one after the other: a `GAT`, or another `Stack`.
@@ -284,21 +316,20 @@ def infer(
     Returns:
         `[N, C]`, equal to `model(graph, x)` with dropout off; the mode is put back.
     """
-    require_layers(model, getattr(model, "num_layers", -1))
-    was_training, last = model.training, model.num_layers
-    sampler = NeighborSampler(graph, [-1])
+    layers, was_training = Blockwise(model).layers, model.training
+    sampler, device = NeighborSampler(graph, [-1]), device_of(model)
     h = graph.x if x is None else x
     nodes = torch.arange(graph.num_nodes, device=graph.device)
     model.eval()
     try:
-        for number, layer in enumerate(model.layers, 1):
+        for number, layer in enumerate(layers, 1):
             rows = []
             for part in equal_parts(nodes, batch_size):
                 batch = sampler(part)
-                out = layer(batch.blocks[0].graph, sparse.select_rows(h, batch.nodes))
-                rows.append(out[: len(part)])
+                out = layer(batch.blocks[0].graph.to(device), batch.rows(h).to(device))
+                rows.append(out[: len(part)].to(graph.device))
             h = torch.cat(rows)
-            h = model.activation(h) if number < last else h
+            h = model.activation(h) if number < len(layers) else h
         return h
     finally:
         model.train(was_training)

@@ -83,7 +83,7 @@ def select_rows(x: Tensor, rows: Tensor) -> Tensor:
         `[M, F]`.
     """
     if not is_csr(x):
-        return x[rows]
+        return x.index_select(0, rows)  # several times faster than x[rows]
     starts = x.crow_indices().long()
     length = starts.diff()[rows]  # [M]
     crow = torch.cat([length.new_zeros(1), length.cumsum(0)])

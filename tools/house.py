@@ -27,11 +27,13 @@ FLOORS = (
     ("dgl_compat",),
     ("formulas", "dropout", "graph"),
     ("graphs", "graph_sets", "graph_packs", "links", "attention", "chemistry"),
+    ("sampling", "partition"),
     ("layers", "datasets", "plotting", "genes"),
     ("training",),
     ("models",),
     ("graph_models", "weights"),
-    ("experiments", "checks"),
+    ("distributed", "checks"),
+    ("experiments",),
     ("cli",),
 )
 _PARTS = {name: "graph" for name in ("parts", "exchange", "orders", "intake")}

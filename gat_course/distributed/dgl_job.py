@@ -20,20 +20,19 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from gat_course import dgl_compat
+from gat_course.distributed.engine import require_dgl
 from gat_course.files import write_json
 from gat_course.graph import GraphData
 from gat_course.models import GAT
-from gat_course.sampling import Batch, Block
+from gat_course.sampling import Batch, Block, Blockwise
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve or train, as the environment variable DGL_ROLE says; see `machines.py`."""
     args = _parser().parse_args(argv)
     torch.set_num_threads(args.threads)
-    dgl = dgl_compat.import_dgl()
-    for part in ("dataloading", "distributed"):
-        importlib.import_module(f"dgl.{part}")
+    dgl = require_dgl("distributed")
+    importlib.import_module("dgl.dataloading")
     name = json.loads(Path(args.config).read_text())["graph_name"]
     machine = os.environ.get("GAT_COURSE_MACHINE")
     if machine is not None:
@@ -78,7 +77,7 @@ def _train(dgl, graph, args: argparse.Namespace, world: int) -> list[dict]:
     torch.manual_seed(args.seed)
     shape = {"hidden": args.hidden, "num_heads": args.heads, "dropout": args.dropout}
     model = GAT(width, args.classes, **shape)
-    model = DistributedDataParallel(model)
+    model = DistributedDataParallel(Blockwise(model))
     optimizer = torch.optim.Adam(model.parameters(), lr=args.lr)
     found = {"steps": 0, "rows": 0, "rows from others": 0, "losses": []}
     start, traffic = time.perf_counter(), _loopback()
@@ -101,7 +100,7 @@ def _train(dgl, graph, args: argparse.Namespace, world: int) -> list[dict]:
     found["bytes a row"] = 4 * width
     found["bytes of gradients"] = sum(4 * p.numel() for p in model.parameters())
     if args.model and torch.distributed.get_rank() == 0:  # the same in all of them
-        torch.save(model.module.state_dict(), args.model)
+        torch.save(model.module.model.state_dict(), args.model)
     all_of_them = [None] * world
     torch.distributed.all_gather_object(all_of_them, found)
     return all_of_them

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import io
 import ipaddress
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
 import time
@@ -28,8 +28,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gat_course import dgl_compat, measure
+from gat_course import measure
 from gat_course.datasets.power_law import power_law_graph
+from gat_course.distributed.engine import require_dgl
 from gat_course.files import write_json
 from gat_course.graph import GraphData
 from gat_course.partition import edge_cut, halo_sizes
@@ -47,13 +48,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def cut(graph: GraphData, num_parts: int, folder: str | os.PathLike) -> Tensor:
-    """Cut a graph into parts of like many nodes and few edges between them, by METIS.
+def metis(graph: GraphData, num_parts: int, seed: int = 0) -> Tensor:
+    """The part of each node, `[N]`, by METIS: as many nodes each, few edges cut.
+
+    Raises:
+        RuntimeError: DGL, which has METIS, cannot be had here.
+
+    Source: Karypis and Kumar, SIAM Journal on Scientific Computing 20, 1998.
+    """
+    dgl = require_dgl("partition")
+    dgl.seed(seed)
+    whole = dgl.graph((graph.src, graph.dst), num_nodes=graph.num_nodes)
+    with measure.quiet(), contextlib.redirect_stdout(io.StringIO()):  # it tells a lot
+        return dgl.metis_partition_assignment(whole, num_parts).long()
+
+
+def cut(
+    graph: GraphData,
+    num_parts: int,
+    folder: str | os.PathLike,
+    method: str = "metis",
+    seed: int = 0,
+) -> Tensor:
+    """Cut a graph into parts with as many nodes each and few edges between them.
 
     Args:
         graph: with `x`, `y` and `train_mask`; self-loops are left out.
         num_parts: as many as machines.
         folder: gets the parts, and `graph.json`, which says where they are.
+        method: "metis", or "random" to compare with.
+        seed: the same seed gives the same parts.
 
     Returns:
         The part of each node, `[N]`.
@@ -69,13 +93,8 @@ def cut(graph: GraphData, num_parts: int, folder: str | os.PathLike) -> Tensor:
         raise ValueError(
             f"num_parts must be from 1 to {graph.num_nodes}, the nodes; got {num_parts}"
         )
-    if not dgl_compat.has_dgl():
-        raise RuntimeError(
-            "cutting with METIS and training over several machines need DGL, which is "
-            f"not here ({dgl_compat.which_dgl()}); it has builds for Python up to 3.12"
-        )
-    dgl = dgl_compat.import_dgl()
-    importlib.import_module("dgl.distributed")
+    dgl = require_dgl("distributed")
+    dgl.seed(seed)
     other = graph.src != graph.dst
     whole = dgl.graph((graph.src[other], graph.dst[other]), num_nodes=graph.num_nodes)
     whole.ndata["x"] = graph.x.to_dense()
@@ -86,7 +105,7 @@ def cut(graph: GraphData, num_parts: int, folder: str | os.PathLike) -> Tensor:
             "graph",
             num_parts,
             str(folder),
-            part_method="metis" if num_parts > 1 else "random",
+            part_method=method if num_parts > 1 else "random",
             return_mapping=True,
         )
     config = json.loads((Path(folder) / "graph.json").read_text())
@@ -125,6 +144,19 @@ def is_here(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return address == "localhost"
+
+
+def free_hosts(number: int) -> list[tuple[str, int]]:
+    """Addresses of so many machines that this host plays, on ports nobody uses now."""
+    found: list[tuple[str, int]] = []
+    while len(found) < number:
+        with socket.socket() as first, socket.socket() as before:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            with contextlib.suppress(OSError):
+                before.bind(("127.0.0.1", port - 1))  # for `MASTER_PORT`
+                found.append(("127.0.0.1", port))
+    return found
 
 
 def read_hosts(path: str | os.PathLike) -> list[tuple[str, int]]:

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
 
 from gat_course.datasets.planetoid import load
 from gat_course.datasets.power_law import power_law_graph
 from gat_course.files import write_json
 from gat_course.graph import GraphData
 from gat_course.models import GAT
+from gat_course.training import checkpoint as checkpoints
 from gat_course.training.sampled import evaluate_sampled, fit_sampled
 
 CITATIONS = ("cora", "citeseer", "pubmed")
@@ -86,7 +86,8 @@ def _train(args: argparse.Namespace, rank: int, world: int) -> dict:
             "nccl" if device.type == "cuda" else "gloo",
             timeout=timedelta(seconds=args.patience_seconds),
         )
-    graph = _graph(args).with_self_loops().to(device)
+    checkpoints.EVERY = args.checkpoint_every  # of this process alone
+    graph = _graph(args).with_self_loops()
     torch.manual_seed(args.seed)  # one for all: they begin with the same parameters
     model = GAT(
         graph.num_features,
@@ -95,16 +96,14 @@ def _train(args: argparse.Namespace, rank: int, world: int) -> dict:
         num_heads=args.heads,
         dropout=args.dropout,
     ).to(device)
-    trained = DistributedDataParallel(model) if world > 1 else model
     history = fit_sampled(
-        trained,
+        model,
         graph,
         args.fanouts,
         batch_size=args.batch_size,
         max_epochs=args.epochs,
         patience=None,
         checkpoint=args.checkpoint,
-        checkpoint_every=args.checkpoint_every,
         rank=rank,
         world=world,
         progress=False,

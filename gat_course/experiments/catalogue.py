@@ -1,4 +1,4 @@
-"""The experiments of chapters 7 and 8, as `gat-course reproduce NAME` makes them."""
+"""The experiments of chapters 7, 8 and 10; `gat-course reproduce NAME` makes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gat_course.datasets.puzzles import MIXED
-from gat_course.experiments import claims, costs, grids, pooling, variants
+from gat_course.experiments import claims, costs, grids, pooling, scale, variants
 from gat_course.experiments.grids import Grid
 
 if TYPE_CHECKING:
@@ -220,6 +220,45 @@ GRIDS = {
                     or (s["degree"], s["widths"] == "4 of 32") == (20, False)
                 )
             ),
+        ),
+        Grid(
+            "fanouts",
+            {
+                "graph": ["cora", "power law"],
+                "edges": ["full batch", *reversed(scale.FANOUTS)],
+                "seed": SEEDS,
+            },
+            scale.measure_fanout,
+            "accuracy when each layer sees only some of a node's edges",
+        ),
+        Grid(
+            "throughput",
+            {"graph": list(scale.LARGE), "fanout": [5, 10, 25], "seed": range(3)},
+            scale.measure_throughput,
+            "batches drawn, and trained on, beside DGL",
+        ),
+        Grid(
+            "processes",
+            {"processes": list(scale.PROCESSES), "seed": range(3)},
+            scale.measure_processes,
+            "an epoch in one process and in two",
+        ),
+        Grid(
+            "partitions",
+            {
+                "graph": list(scale.LARGE),
+                "method": ["random", "METIS"],
+                "parts": [2, 4, 8, 16],
+                "seed": range(3),
+            },
+            scale.measure_partition,
+            "edges and nodes that cross from part to part",
+        ),
+        Grid(
+            "machines",
+            {"method": ["random", "metis"], "seed": range(3)},
+            scale.measure_machines,
+            "bytes between two servers and two trainers on one host",
         ),
         _grown("PROTEINS", SEEDS),
         _grown("DD", range(3)),

@@ -1,14 +1,19 @@
-"""What full-batch training costs, measured: time and memory of a step (chapter 10)."""
+"""What full-batch training costs: time and memory of a step, measured and foretold.
+
+Chapter 10 derives the formulas; `gat-course cost` asks them.
+"""
 
 from __future__ import annotations
 
 import gc
 import math
 import multiprocessing
-import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -17,9 +22,197 @@ from gat_course.datasets.power_law import power_law_graph
 from gat_course.graph import GraphData
 from gat_course.models import GAT
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 EXPONENT = {"even": math.inf, "power law": 2.5}
 # Features, heads and features of a hidden head.
 WIDTHS = {"8 heads of 8": (32, 8, 8), "1 of 32": (128, 1, 32), "4 of 32": (128, 4, 32)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """The sizes that decide what the paper's two-layer GAT costs on a graph.
+
+    Args:
+        nodes: $N$.
+        edges: directed edges $|E|$.
+        features: $F$, dense.
+        heads: $K$ of the hidden layer.
+        hidden: $F'$ of a hidden head.
+        classes: $C$.
+
+    Raises:
+        ValueError: a number is below 1; the message names it.
+    """
+
+    nodes: int
+    edges: int
+    features: int
+    heads: int = 8
+    hidden: int = 8
+    classes: int = 8
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if getattr(self, field.name) < 1:
+                raise ValueError(
+                    f"{field.name} must be at least 1, got {getattr(self, field.name)}"
+                )
+
+
+def memory(shape: Shape) -> dict[str, float]:
+    """Bytes that full-batch training holds, on one CPU, in float32.
+
+    Returns:
+        "graph": edges in both orders, features, labels and a mask, which stay;
+        "step": the tables of the largest moment of a step, which come on top;
+        "making": what is held while the lists of edges become a graph; and "peak", the
+        larger of the two sums. What Python and PyTorch hold themselves is left out.
+
+    >>> from gat_course.experiments.costs import Shape, memory
+    >>> memory(Shape(nodes=10**6, edges=10**7, features=32))["graph"] / 1e6
+    553.0
+    """
+    n, e, f = shape.nodes, shape.edges, shape.features
+    k, w = shape.heads, shape.heads * shape.hidden
+    c = -8 * (-shape.classes // 8)  # padded
+    kept = n * (4 * f + _NODE) + e * _EDGE
+    moments = {
+        "dropout of x": 11 * f,
+        "dropout of the hidden layer": 4 * f + 27 * w + 16 * k,
+        "backward through the output layer": 4 * f + 20 * w + 16 * k + 22 * c,
+    }
+    step = n * max(moments.values())
+    making = max(n * (9 * f + _NODE) + 32 * e, n * (4 * f + _NODE) + _MAKING * e)
+    return {
+        "graph": kept,
+        "step": step,
+        "making": making,
+        "peak": max(kept + step, making),
+    }
+
+
+# Bytes: of an edge its two ends, twice sorted with its number; of a node its label, its
+# mask and where its edges begin; of an edge while the lists are sorted.
+_EDGE, _NODE, _MAKING = 16 + 2 * 12, 8 + 1 + 8 + 8, 76
+
+
+def time_terms(shape: Shape) -> dict[str, float]:
+    """What a step does, each in its own unit; `fit_rates` finds the time of each unit.
+
+    A look-up costs more where the table that it looks into is larger than the caches:
+    about the same again for each doubling. Tables above 32 MB are given back to the
+    system and asked for anew in every step.
+    """
+    n, e, f = shape.nodes, shape.edges, shape.features
+    k, w, c = shape.heads, shape.heads * shape.hidden, shape.classes
+    return {
+        "step": 1,
+        "multiplications": n * w * (f + c),
+        "numbers of nodes": n * (f + w),
+        "edges and heads": e * (k + 1),
+        "numbers gathered": e * (w + c),
+        "far look-ups": e * (k * _doublings(4 * n * w) + _doublings(4 * n * c)),
+        "far numbers": e * w * _doublings(4 * n * w),
+        "new memory": n * (w * (4 * n * w > 2**25) + f * (4 * n * f > 2**25)),
+    }
+
+
+def _doublings(size: float) -> float:
+    """How often a table is twice as large as a megabyte, or 0."""
+    return max(math.log2(size / 2**20), 0.0)
+
+
+def shape_of(edges: int, degree: int, widths: str) -> Shape:
+    """The shape of a run of `measure_costs`."""
+    features, heads, hidden = WIDTHS[widths]
+    return Shape(
+        nodes=edges // degree,
+        edges=edges,
+        features=features,
+        heads=heads,
+        hidden=hidden,
+    )
+
+
+def fit_rates(runs: pd.DataFrame) -> dict[str, float]:
+    """Seconds for each unit of `time_terms`, from measured runs.
+
+    Non-negative least squares of the relative errors; of the runs of one shape the
+    fastest counts, as other work on the machine only ever slows one down.
+    """
+    from scipy.optimize import nnls
+
+    axes = ["edges", "degree", "degrees", "widths"]
+    best = runs.groupby(axes, sort=False, as_index=False)["seconds"].min()
+    rows = [
+        list(time_terms(shape_of(run.edges, run.degree, run.widths)).values())
+        for run in best.itertuples()
+    ]
+    seconds = best["seconds"].to_numpy()
+    found, _ = nnls(np.array(rows) / seconds[:, None], np.ones(len(seconds)))
+    return dict(
+        zip(time_terms(shape_of(20, 1, "1 of 32")), found.tolist(), strict=True)
+    )
+
+
+def step_seconds(shape: Shape, rates: dict[str, float]) -> float:
+    """Seconds of a full-batch step, on the machine and the threads of the rates."""
+    return sum(rates[name] * number for name, number in time_terms(shape).items())
+
+
+def speed_here(rates: dict[str, float], repeats: int = 3) -> float:
+    """How many times as long as foretold a step of 100,000 edges takes here."""
+    shape = Shape(nodes=10_000, edges=100_000, features=32)
+    graph = power_law_graph(shape.nodes, shape.edges, shape.features)
+    step = training_step(graph, shape.heads, shape.hidden)
+    step()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return min(times) / step_seconds(shape, rates)
+
+
+def report(shape: Shape, limit: float, runs: pd.DataFrame) -> list[str]:
+    """Whether a graph fits into `limit` bytes, and how long an epoch takes here.
+
+    Args:
+        shape: the graph and the model.
+        limit: bytes.
+        runs: of `measure_costs`, such as those that come with the package.
+    """
+    found, base = memory(shape), float(runs["base"].median())
+    peak, rates = found["peak"] + base, fit_rates(runs)
+    fits = "it fits" if peak <= limit else "it does not fit"
+    seconds = step_seconds(shape, rates) * speed_here(rates)
+    largest = (limit - base) / found["peak"]
+    lines = [
+        f"{shape.nodes:,} nodes, {shape.edges:,} edges, {shape.features} dense "
+        f"features; {shape.heads} heads of {shape.hidden}, {shape.classes} classes",
+        f"graph and features   {found['graph'] / 1e9:10.2f} GB",
+        f"largest moment       {found['step'] / 1e9:10.2f} GB on top",
+        f"sorting the edges    {found['making'] / 1e9:10.2f} GB, before",
+        f"Python and PyTorch   {base / 1e9:10.2f} GB",
+        f"peak                 {peak / 1e9:10.2f} GB of {limit / 1e9:g}: {fits}",
+    ]
+    if largest > 0:
+        lines.append(f"largest that fits: {largest:.2g} times this graph")
+    threads = torch.get_num_threads()
+    lines.append(
+        f"an epoch, full batch: about {_time(seconds)} on this CPU, {threads} thread"
+        f"{'s' if threads > 1 else ''}"
+    )
+    return lines
+
+
+def _time(seconds: float) -> str:
+    for unit, length in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.2g} {unit}"
+    return f"{seconds:.2g} seconds"
 
 
 def training_step(
@@ -102,7 +295,7 @@ def _answer(line, edges, degree, degrees, widths, seed) -> None:
         times.append(time.perf_counter() - start)
     line.send(
         {
-            "seconds": statistics.median(times),
+            "seconds": min(times),
             "sorting": sorting,
             "bytes": measure.peak() - base,
             "making": made - base,

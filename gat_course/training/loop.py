@@ -29,7 +29,6 @@ def fit_task(
     max_epochs: int,
     patience: int | None,
     checkpoint: str | os.PathLike | None = None,
-    checkpoint_every: float | None = None,
     decay_at: Sequence[int] = (),
     progress: bool = True,
 ) -> Curves:
@@ -52,7 +51,6 @@ def fit_task(
     about = checkpoints.about(model, task, options) if checkpoint else {}
     if checkpoint and Path(checkpoint).exists():
         state.read(checkpoint, about, max_epochs)
-    every = checkpoints.EVERY if checkpoint_every is None else checkpoint_every
     history, device = state.history, task.data.device
     before, most = history.seconds, math.inf if patience is None else patience
     start = saved = time.perf_counter()
@@ -75,7 +73,7 @@ def fit_task(
             now = time.perf_counter()
             history.seconds = before + now - start
             history.peak_memory = _peak_memory(device, history.peak_memory)
-            if checkpoint and task.writes and now - saved >= every:
+            if checkpoint and task.writes and now - saved >= checkpoints.EVERY:
                 state.write(checkpoint, about)
                 saved = now
             bar.update()

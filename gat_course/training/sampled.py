@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from gat_course.graph import GraphData
 from gat_course.sampling import (
     Batch,
+    Blockwise,
     NeighborSampler,
+    device_of,
     equal_parts,
-    features,
     infer,
-    require_layers,
 )
 from gat_course.training.history import Evaluation, History
 from gat_course.training.labels import require_labels, require_outputs
@@ -67,7 +67,6 @@ def fit_sampled(
     max_epochs: int = 10_000,
     patience: int | None = 100,
     checkpoint: str | os.PathLike | None = None,
-    checkpoint_every: float | None = None,
     rank: int = 0,
     world: int = 1,
     progress: bool = True,
@@ -76,12 +75,13 @@ def fit_sampled(
 
     An epoch goes through the training nodes once, in random order. Validation uses all
     edges, layer by layer. The model comes back in evaluation mode, with the best
-    parameters.
+    parameters. The graph may stay in the CPU's memory while the model is on a GPU: each
+    batch is brought there.
 
-    Several processes train one model when each calls this with its `rank`, the same
-    `torch.manual_seed`, and the model wrapped in `DistributedDataParallel`, which
-    averages their gradients. The steps are the same ones, whatever `world` is: each
-    process takes its share of every batch.
+    Several processes train one model when each calls this with its `rank`, after
+    `torch.distributed.init_process_group` and the same `torch.manual_seed`. The steps
+    are the same ones, whatever `world` is: each process takes its share of every batch,
+    and `DistributedDataParallel` averages their gradients.
 
     Args:
         model: a `GAT` or another `Stack`, of as many layers as `fanouts` has entries.
@@ -94,8 +94,6 @@ def fit_sampled(
         patience: epochs in which neither loss nor accuracy is at its best; None trains
             `max_epochs` epochs and keeps the last parameters.
         checkpoint: as for `fit_graphs`; rank 0 writes it, all ranks read it.
-        checkpoint_every: seconds between two writings of it, each at the end of an
-            epoch; by default 30.
         rank: number of this process, from 0.
         world: number of processes.
         progress: show a progress bar.
@@ -124,7 +122,6 @@ def fit_sampled(
         max_epochs=max_epochs,
         patience=patience,
         checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every,
         progress=progress,
     )
 
@@ -148,11 +145,10 @@ class SampledClasses(NodeClasses):
         self.sampler = NeighborSampler(graph, fanouts)
 
     def prepare(self, model: nn.Module) -> None:
-        graph, inner = self.data, _inner(model)
+        graph = self.data
         for name in ("train_mask", "val_mask"):
             require_labels(graph, getattr(graph, name), name)
         require_trainable(model)
-        require_layers(inner, len(self.options["fanouts"]))
         self.nodes = graph.train_mask.nonzero()[:, 0]
         smallest = min(map(len, self._cut(self.nodes)))
         if smallest < self.world:
@@ -160,11 +156,21 @@ class SampledClasses(NodeClasses):
                 f"a batch of {smallest} training nodes cannot be shared by "
                 f"{self.world} processes; choose a larger batch_size or fewer processes"
             )
-        logits = infer(inner, graph)
+        self.network = Blockwise(model)
+        with torch.no_grad():
+            first = self.sampler(self.nodes[:1])
+            logits = self._logits(first).expand(graph.num_nodes, -1)
         for name in ("train_mask", "val_mask", "test_mask"):
             mask = getattr(graph, name)
             if mask is not None:
-                require_outputs(inner, logits, graph, mask, name)
+                require_outputs(model, logits, graph, mask, name)
+        if self.world > 1:
+            self.network = nn.parallel.DistributedDataParallel(self.network)
+
+    def _logits(self, batch: Batch) -> Tensor:
+        device = device_of(self.network)
+        x = batch.rows(self.data.x).to(device)
+        return self.network(batch.to(device), x)
 
     def _cut(self, nodes: Tensor) -> list[Tensor]:
         return equal_parts(nodes, self.options["batch_size"])
@@ -186,16 +192,16 @@ class SampledClasses(NodeClasses):
     def loss(self, model: nn.Module, batch: tuple[Batch, int]) -> Tensor:
         """The share's part of the batch's mean; the mean of all parts is that mean."""
         share, number = batch
-        logits = model(share, features(self.data, share))
-        labels = self.data.y[share.targets]
+        logits = self._logits(share)
+        labels = self.data.y.index_select(0, share.targets).to(logits.device)
         total = F.cross_entropy(logits, labels, reduction="sum")
         return total * self.world / number
 
     def validate(self, model: nn.Module) -> Evaluation:
         """By rank 0, so that all processes stop after the same epoch."""
-        found = torch.zeros(2, dtype=torch.float64, device=self.data.device)
+        found = torch.zeros(2, dtype=torch.float64, device=device_of(model))
         if self.rank == 0:
-            val = evaluate_sampled(_inner(model), self.data, self.data.val_mask)
+            val = evaluate_sampled(model, self.data, self.data.val_mask)
             found += torch.tensor([val.loss, val.accuracy])
         if self.world > 1:
             torch.distributed.broadcast(found, src=0)
@@ -206,11 +212,6 @@ class SampledClasses(NodeClasses):
             "val_accuracy": self.data.val_mask,
             "test_accuracy": self.data.test_mask,
         }
-        graph, inner = self.data, _inner(model)
-        return {n: evaluate_sampled(inner, graph, m).accuracy for n, m in masks.items()}
-
-
-def _inner(model: nn.Module) -> nn.Module:
-    """The model that `DistributedDataParallel` wraps, or the model itself."""
-    parallel = nn.parallel.DistributedDataParallel
-    return model.module if isinstance(model, parallel) else model
+        return {
+            n: evaluate_sampled(model, self.data, m).accuracy for n, m in masks.items()
+        }
