@@ -2,6 +2,7 @@
 # when the package is imported, and by editors and type checkers.
 
 from . import attention as attention
+from . import blockwise as blockwise
 from . import checks as checks
 from . import chemistry as chemistry
 from . import datasets as datasets
@@ -19,6 +20,7 @@ from . import plotting as plotting
 from . import sampling as sampling
 from . import sparse as sparse
 from . import training as training
+from .blockwise import Blockwise as Blockwise
 from .datasets import DatasetUnavailable as DatasetUnavailable
 from .datasets import counting as counting
 from .datasets import download as download

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gat_course import sparse
 from gat_course.graph import GraphData
@@ -58,9 +59,7 @@ def draw(
 ) -> tuple[Tensor, Tensor]:
     r"""Draw for each target `fanout` of its places, none twice; all where it has fewer.
 
-    Every choice of so many places is equally likely. Floyd's algorithm needs one draw
-    for each: for $t=d-k,\dots,d-1$ it draws a place up to $t$, and takes $t$ itself
-    where that place is taken already. Here it runs for all targets at once.
+    Every choice of so many places is equally likely; see `floyd`.
 
     Args:
         starts: where each node's places begin, `[N + 1]`, as in compressed rows.
@@ -72,8 +71,6 @@ def draw(
 
     Returns:
         The places `[M]`, target by target, and how many each target has, `[B]`.
-
-    Source: Bentley and Floyd, Communications of the ACM 30, 1987.
 
     >>> from gat_course.sampling import draw
     >>> starts, targets = torch.tensor([0, 100, 102]), torch.tensor([1, 0])
@@ -92,22 +89,95 @@ def draw(
     if len(many) and fanout > 0:
         after, at, d = (v.index_select(0, many) for v in (first, begin, degree))
         skip = fixed.index_select(0, many)
-        taken = _floyd(d - skip, fanout, generator)
+        taken = floyd(d - skip, fanout, generator)
         order = torch.arange(fanout, device=starts.device).unsqueeze(1)
         place[(at + skip + order).flatten()] = (after + skip + taken).flatten()
     return place, count
 
 
-def _floyd(sizes: Tensor, k: int, generator: torch.Generator | None) -> Tensor:
-    """`k` different numbers below each size, `[k, M]`; all sizes are above `k`."""
+def floyd(sizes: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
+    r"""Draw `k` different numbers below each size, all choices equally likely.
+
+    For $t=n-k,\dots,n-1$ draw a number from 0 to $t$; where it is taken already, take
+    $t$ itself. Here it runs for all sizes at once.
+
+    Args:
+        sizes: $n$, each above `k`, integers `[M]`.
+        k: how many, at least 1.
+        generator: where the draws come from.
+
+    Returns:
+        int32 `[k, M]`.
+
+    Source: Bentley and Floyd, Communications of the ACM 30, 1987.
+
+    >>> sampling.floyd(torch.tensor([3]), k=2).unique().numel()
+    2
+    """
     last = sizes - torch.arange(k, 0, -1, device=sizes.device).unsqueeze(1)  # [k, M]
     u = torch.rand(k, len(sizes), dtype=torch.float64, generator=generator)
     taken, last = (u.to(sizes.device) * (last + 1)).int(), last.int()
-    for number in range(1, k):
-        same = taken[:number] == taken[number]
+    for t in range(1, k):
+        same = taken[:t] == taken[t]
         again = same.view(torch.uint8).amax(0).bool()  # as any(0), but faster
-        taken[number] = torch.where(again, last[number], taken[number])
+        taken[t] = torch.where(again, last[t], taken[t])
     return taken
+
+
+class Rows(NamedTuple):
+    """A graph's edges as compressed rows, a row for each target, its loops first.
+
+    Args:
+        starts: where each row begins, `[N + 1]`.
+        src: the source of each edge, `[E]`.
+        edge: the number of each edge in the graph, `[E]`.
+        loops: how many self-loops each row begins with, `[N]`.
+    """
+
+    starts: Tensor
+    src: Tensor
+    edge: Tensor
+    loops: Tensor
+
+
+def rows_of(graph: GraphData) -> Rows:
+    """The edges of a graph as `Rows`.
+
+    >>> sampling.rows_of(GraphData.from_edges([0, 1], [1, 1])).src
+    tensor([1, 0], dtype=torch.int32)
+    """
+    kept, loop = graph.by_target, graph.src == graph.dst
+    edge = torch.argsort(2 * graph.dst + ~loop, stable=True)
+    loops = torch.bincount(graph.dst[loop], minlength=graph.num_nodes)
+    return Rows(kept.starts, kept.far.index_select(0, edge), edge.int(), loops)
+
+
+def renumber(targets: Tensor, src: Tensor, local: Tensor) -> tuple[Tensor, Tensor]:
+    """Number the nodes of a block from 0, the targets first, the others as they come.
+
+    Args:
+        targets: node numbers, `[B]`.
+        src: the sources of the edges, `[M]`.
+        local: -1 for every node, `[N]`; written into meanwhile, and -1 again after.
+
+    Returns:
+        All nodes `[N']`, and the place of each source among them, `[M]`.
+
+    >>> nodes = torch.tensor([7]), torch.tensor([9, 7, 9])
+    >>> sampling.renumber(*nodes, local=torch.full((10,), -1))
+    (tensor([7, 9]), tensor([1, 0, 1]))
+    """
+    number = len(targets)
+    local[targets] = torch.arange(number, device=src.device)
+    new = src.masked_select(local.index_select(0, src) < 0)
+    order = torch.arange(number, number + len(new), device=src.device)
+    local.scatter_reduce_(0, new, order, "amin", include_self=False)
+    fresh = new.masked_select(local.index_select(0, new) == order)  # its first place
+    nodes = torch.cat([targets, fresh])
+    local[fresh] = torch.arange(number, len(nodes), device=src.device)
+    found = local.index_select(0, src)
+    local.index_fill_(0, nodes, -1)
+    return nodes, found
 
 
 class NeighborSampler:
@@ -143,23 +213,10 @@ class NeighborSampler:
         fanouts: Sequence[int],
         generator: torch.Generator | None = None,
     ) -> None:
-        fanouts = list(fanouts)
-        for fanout in fanouts:
-            if isinstance(fanout, bool) or not isinstance(fanout, int):
-                raise TypeError(f"fanouts must be whole numbers, got {fanout!r}")
-        if not fanouts or min(fanouts) < -1:
-            raise ValueError(
-                "fanouts must hold a number for each layer, -1 for all edges or from 0 "
-                f"on; got {fanouts}"
-            )
-        self.graph, self.fanouts, self.generator = graph, fanouts, generator
-        self._rows = graph.by_target
-        self._local = torch.full_like(graph.in_degrees, -1)  # [N], between two calls
-        self._edges = self._loops = None  # rows are in the order of the edges
-        loop = graph.src == graph.dst
-        if bool(loop.any()):  # they come first in their rows
-            self._edges = torch.argsort(2 * graph.dst + ~loop, stable=True)
-            self._loops = torch.bincount(graph.dst[loop], minlength=graph.num_nodes)
+        self.graph, self.generator = graph, generator
+        self.fanouts = require_fanouts(fanouts)
+        self.rows = rows_of(graph)
+        self._local = torch.full_like(graph.in_degrees, -1)  # for `renumber`
 
     def __call__(self, targets: Tensor | Sequence[int]) -> Batch:
         """Draw a batch for the targets, `[B]`, integers on the graph's device.
@@ -167,169 +224,62 @@ class NeighborSampler:
         Raises:
             ValueError: there is no target, or one is no node.
         """
-        targets = torch.as_tensor(targets, device=self.graph.device)
-        if targets.dim() != 1 or not len(targets) or targets.is_floating_point():
-            raise ValueError("targets must be a list of node numbers, not empty")
-        if targets.dtype == torch.bool:
-            raise ValueError("targets must be node numbers: mask.nonzero()[:, 0]")
-        last = self.graph.num_nodes - 1
-        if int(targets.min()) < 0 or int(targets.max()) > last:
-            raise ValueError(f"targets must be nodes, from 0 to {last}")
-        nodes, blocks = targets, []
+        nodes = targets = require_targets(self.graph, targets)
+        blocks = []
         for fanout in reversed(self.fanouts):
-            block, nodes = self._block(nodes, fanout)
+            block, nodes = self.block(nodes, fanout)
             blocks.insert(0, block)
         return Batch(targets, nodes, blocks)
 
-    def _block(self, targets: Tensor, fanout: int) -> tuple[Block, Tensor]:
-        """One layer's part, and the numbers of its nodes."""
-        graph = self.graph
-        edge, count = draw(
-            self._rows.starts, targets, fanout, self._loops, self.generator
-        )
-        edge = edge if self._edges is None else self._edges.index_select(0, edge)
+    def block(self, targets: Tensor, fanout: int) -> tuple[Block, Tensor]:
+        """What one layer computes on, and the numbers of its nodes."""
+        starts, src, edge, loops = self.rows
+        place, count = draw(starts, targets, fanout, loops, self.generator)
+        sources = src.index_select(0, place).long()
+        nodes, ends = renumber(targets, sources, self._local)
         row = torch.arange(len(targets), device=targets.device)
-        dst = torch.repeat_interleave(row, count, output_size=len(edge))
-        nodes, src = self._renumber(
-            targets, self._rows.far.index_select(0, edge).long()
-        )
-        own = {
-            name: None
-            if (value := getattr(graph, name)) is None
-            else value.index_select(0, edge)
-            for name in ("edge_weight", "edge_attr")
-        }
-        part = GraphData.trusted(num_nodes=len(nodes), src=src, dst=dst, **own)
+        own = edge_fields(self.graph, edge, place)
+        own["dst"] = row.repeat_interleave(count)
+        part = GraphData.trusted(num_nodes=len(nodes), src=ends, **own)
         return Block(part, len(targets)), nodes
 
-    def _renumber(self, targets: Tensor, src: Tensor) -> tuple[Tensor, Tensor]:
-        """All nodes, targets first, others as they come; and the sources among them."""
-        local, number = self._local, len(targets)
-        try:
-            local[targets] = torch.arange(number, device=src.device)
-            new = src.masked_select(local.index_select(0, src) < 0)
-            order = torch.arange(number, number + len(new), device=src.device)
-            local.scatter_reduce_(0, new, order, "amin", include_self=False)
-            fresh = new.masked_select(local.index_select(0, new) == order)  # the first
-            nodes = torch.cat([targets, fresh])
-            local[fresh] = torch.arange(number, len(nodes), device=src.device)
-            return nodes, local.index_select(0, src)
-        finally:
-            local.index_fill_(0, targets, -1)
-            local.index_fill_(0, src, -1)
 
+def edge_fields(graph: GraphData, edge: Tensor, place: Tensor) -> dict[str, Tensor]:
+    """Weights and features of the edges at some places of the rows, if there are any.
 
-def device_of(model: nn.Module) -> torch.device:
-    """Where a model's parameters are."""
-    return next(model.parameters()).device
-
-
-def equal_parts(nodes: Tensor, batch_size: int) -> list[Tensor]:
-    """Cut node numbers into parts of `batch_size` at most, all nearly as large.
-
-    >>> from gat_course.sampling import equal_parts
-    >>> [len(part) for part in equal_parts(torch.arange(10), batch_size=4)]
-    [4, 3, 3]
+    >>> graph = GraphData.from_edges([0, 1], [1, 1], edge_weight=[3.0, 4.0])
+    >>> sampling.edge_fields(graph, sampling.rows_of(graph).edge, torch.tensor([0]))
+    {'edge_weight': tensor([4.])}
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    return list(nodes.tensor_split(max(-(-len(nodes) // batch_size), 1)))
+    return {
+        name: value.index_select(0, edge.index_select(0, place))
+        for name in ("edge_weight", "edge_attr")
+        if (value := getattr(graph, name)) is not None
+    }
 
 
-class Blockwise(nn.Module):
-    """A model applied to batches: each of its layers to its own block.
-
-    Args:
-        model: layers one after the other: a `GAT`, or another `Stack`. Its parameters
-            are the only ones.
-
-    Raises:
-        ValueError: the model is something else; or its weights ask for the degrees of
-            the sources, as a GCN's, which a block does not know.
-
-    Shapes: a `Batch` and the features that it reads, `[N', F]`, to the outputs of its
-    targets, `[B, C]`.
-
-    >>> graph = power_law_graph(1000, 20_000).with_self_loops()
-    >>> batch = NeighborSampler(graph, [5, 5])(torch.tensor([7, 8]))
-    >>> model = GAT(graph.num_features, graph.num_classes)
-    >>> sampling.Blockwise(model)(batch, batch.rows(graph.x)).shape
-    torch.Size([2, 8])
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        name = type(model).__name__
-        if not hasattr(model, "num_layers"):
-            raise ValueError(
-                f"{name} is no stack of layers, so it cannot be computed layer by "
-                "layer; take a GAT"
-            )
-        if model.extra_hops:
-            raise ValueError(
-                f"{name} weighs a message by its source's degree, and a block does not "
-                "hold all edges into its sources; take a GAT"
-            )
-        self.model = model
-
-    @property
-    def layers(self) -> list[nn.Module]:
-        """The model's layers, the first one first."""
-        number = self.model.num_layers
-        return [getattr(self.model, f"layer{k}") for k in range(1, number + 1)]
-
-    def forward(self, batch: Batch, x: Tensor) -> Tensor:
-        """Apply each layer to its block; see the class for shapes."""
-        if len(batch.blocks) != self.model.num_layers:
-            raise ValueError(
-                f"the model has {self.model.num_layers} layers, the batch a block for "
-                f"each of {len(batch.blocks)}: fanouts needs a number for each layer"
-            )
-        for number, (layer, block) in enumerate(
-            zip(self.layers, batch.blocks, strict=True)
-        ):
-            x = layer(block.graph, self.model.activation(x) if number else x)
-            x = x[: block.num_targets]
-        return x
+def require_fanouts(fanouts: Sequence[int]) -> list[int]:
+    """The fan-outs as a list, or an error that says what is wrong with them."""
+    fanouts = list(fanouts)
+    for fanout in fanouts:
+        if isinstance(fanout, bool) or not isinstance(fanout, int):
+            raise TypeError(f"fanouts must be whole numbers, got {fanout!r}")
+    if not fanouts or min(fanouts) < -1:
+        raise ValueError(
+            "fanouts must hold a number for each layer, -1 for all edges or from 0 "
+            f"on; got {fanouts}"
+        )
+    return fanouts
 
 
-@torch.no_grad()
-def infer(
-    model: nn.Module,
-    graph: GraphData,
-    batch_size: int = 10_000,
-    x: Tensor | None = None,
-) -> Tensor:
-    """What a model returns for all nodes, computed layer by layer from full rows.
-
-    Each layer is computed for `batch_size` nodes at a time, with all edges into them,
-    and its outputs for all nodes are kept for the next. So no node is computed twice,
-    and beside two tables of features one part of the edges is held. The graph may be in
-    the CPU's memory and the model on a GPU.
-
-    Args:
-        model: layers one after the other: a `GAT`, or another `Stack`.
-        graph: the graph.
-        batch_size: targets at a time.
-        x: features, `[N, F]`; by default the graph's.
-
-    Returns:
-        `[N, C]`, equal to `model(graph, x)` with dropout off; the mode is put back.
-    """
-    layers, was_training = Blockwise(model).layers, model.training
-    sampler, device = NeighborSampler(graph, [-1]), device_of(model)
-    h = graph.x if x is None else x
-    nodes = torch.arange(graph.num_nodes, device=graph.device)
-    model.eval()
-    try:
-        for number, layer in enumerate(layers, 1):
-            rows = []
-            for part in equal_parts(nodes, batch_size):
-                batch = sampler(part)
-                out = layer(batch.blocks[0].graph.to(device), batch.rows(h).to(device))
-                rows.append(out[: len(part)].to(graph.device))
-            h = torch.cat(rows)
-            h = model.activation(h) if number < len(layers) else h
-        return h
-    finally:
-        model.train(was_training)
+def require_targets(graph: GraphData, targets: Tensor | Sequence[int]) -> Tensor:
+    """The targets as a tensor, or an error that says what is wrong with them."""
+    targets = torch.as_tensor(targets, device=graph.device)
+    if targets.dim() != 1 or not len(targets) or targets.is_floating_point():
+        raise ValueError("targets must be a list of node numbers, not empty")
+    if targets.dtype == torch.bool:
+        raise ValueError("targets must be node numbers: mask.nonzero()[:, 0]")
+    last = graph.num_nodes - 1
+    if int(targets.min()) < 0 or int(targets.max()) > last:
+        raise ValueError(f"targets must be nodes, from 0 to {last}")
+    return targets.long()

@@ -28,6 +28,7 @@ FLOORS = (
     ("formulas", "dropout", "graph"),
     ("graphs", "graph_sets", "graph_packs", "links", "attention", "chemistry"),
     ("sampling", "partition"),
+    ("blockwise",),
     ("layers", "datasets", "plotting", "genes"),
     ("training",),
     ("models",),

@@ -20,11 +20,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from gat_course.blockwise import Blockwise
 from gat_course.distributed.engine import require_dgl
 from gat_course.files import write_json
 from gat_course.graph import GraphData
 from gat_course.models import GAT
-from gat_course.sampling import Batch, Block, Blockwise
+from gat_course.sampling import Batch, Block
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -222,6 +222,12 @@ GRIDS = {
             ),
         ),
         Grid(
+            "costs-real",
+            {"graph": list(scale.LARGE[1:]), "seed": range(3)},
+            scale.measure_real,
+            "time and memory of a full-batch step on real graphs, one thread",
+        ),
+        Grid(
             "fanouts",
             {
                 "graph": ["cora", "power law"],

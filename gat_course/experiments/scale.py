@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,17 +16,19 @@ import torch
 import torch.nn.functional as F
 
 from gat_course import measure
+from gat_course.blockwise import Blockwise, equal_parts
 from gat_course.datasets.planetoid import load, row_normalize
 from gat_course.datasets.power_law import power_law_graph
 from gat_course.datasets.ppi import load_ppi
 from gat_course.datasets.tu import load_tu
 from gat_course.distributed import machines
 from gat_course.distributed.engine import require_dgl
+from gat_course.experiments.costs import training_step
 from gat_course.graph import GraphData
 from gat_course.graphs import batch_graphs
 from gat_course.models import GAT
 from gat_course.partition import edge_cut, halo_sizes
-from gat_course.sampling import Blockwise, NeighborSampler, equal_parts
+from gat_course.sampling import NeighborSampler
 from gat_course.training.one_graph import evaluate, fit
 from gat_course.training.sampled import fit_sampled
 
@@ -90,6 +93,23 @@ def large_graph(name: str) -> GraphData:
         train_mask=torch.rand(whole.num_nodes, generator=random) < 0.6,
         name=name,
     )
+
+
+def measure_real(graph: str, seed: int) -> dict[str, float]:
+    """Seconds of a full-batch step on a real graph, and the bytes that it took."""
+    base = measure.start_peak()
+    data = large_graph.__wrapped__(graph)  # made anew, so that it counts
+    step = training_step(data, heads=8, hidden=8)
+    step()
+    start = time.perf_counter()
+    step()
+    return {
+        "seconds": time.perf_counter() - start,
+        "bytes": measure.peak() - base,
+        "nodes": data.num_nodes,
+        "edges": data.num_edges,
+        "features": data.num_features,
+    }
 
 
 def measure_throughput(graph: str, fanout: int, seed: int) -> dict[str, float]:

@@ -12,15 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gat_course.blockwise import Blockwise, device_of, equal_parts, infer
 from gat_course.graph import GraphData
-from gat_course.sampling import (
-    Batch,
-    Blockwise,
-    NeighborSampler,
-    device_of,
-    equal_parts,
-    infer,
-)
+from gat_course.sampling import Batch, NeighborSampler
 from gat_course.training.history import Evaluation, History
 from gat_course.training.labels import require_labels, require_outputs
 from gat_course.training.loop import fit_task, require_trainable
