@@ -71,15 +71,17 @@ def layers_of(model: nn.Module) -> list[nn.Module]:
 def require_layered(model: nn.Module) -> nn.Module:
     """The model, or an error where it cannot be computed layer by layer."""
     name = type(model).__name__
-    if not hasattr(model, "num_layers"):
+    if not hasattr(model, "layer1") or not hasattr(model, "num_layers"):
         raise ValueError(
             f"{name} is no stack of layers, so it cannot be computed layer by layer; "
             "take a GAT"
         )
-    if model.extra_hops:
+    far = any(getattr(layer, "extra_hops", 0) for layer in layers_of(model))
+    if far or model.num_hops != model.num_layers:
         raise ValueError(
-            f"{name} weighs a message by its source's degree, and a block does not "
-            "hold all edges into its sources; take a GAT"
+            f"{name} hears further than along its layers' edges, as a GCN, which "
+            "weighs a message by its source's degree; a block does not hold all edges "
+            "into its sources. Take a GAT"
         )
     return model
 
@@ -115,10 +117,20 @@ def infer(
 
     Returns:
         `[N, C]`, equal to `model(graph, x)` with dropout off; the mode is put back.
+
+    Raises:
+        ValueError: there are no features, or not a row for each node; or the model is
+            none that `Blockwise` takes.
     """
     layers, was_training = layers_of(require_layered(model)), model.training
+    x = graph.x if x is None else x
+    if x is None or x.dim() != 2 or len(x) != graph.num_nodes:
+        found = "none" if x is None else list(x.shape)
+        raise ValueError(
+            f"x must hold a row for each of the {graph.num_nodes} nodes; got {found}"
+        )
     sampler, device = NeighborSampler(graph, [-1]), device_of(model)
-    h = graph.x if x is None else x
+    h = x
     nodes = torch.arange(graph.num_nodes, device=graph.device)
     model.eval()
     try:

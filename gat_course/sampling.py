@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -168,16 +169,18 @@ def renumber(targets: Tensor, src: Tensor, local: Tensor) -> tuple[Tensor, Tenso
     (tensor([7, 9]), tensor([1, 0, 1]))
     """
     number = len(targets)
-    local[targets] = torch.arange(number, device=src.device)
-    new = src.masked_select(local.index_select(0, src) < 0)
-    order = torch.arange(number, number + len(new), device=src.device)
-    local.scatter_reduce_(0, new, order, "amin", include_self=False)
-    fresh = new.masked_select(local.index_select(0, new) == order)  # its first place
-    nodes = torch.cat([targets, fresh])
-    local[fresh] = torch.arange(number, len(nodes), device=src.device)
-    found = local.index_select(0, src)
-    local.index_fill_(0, nodes, -1)
-    return nodes, found
+    try:
+        local[targets] = torch.arange(number, device=src.device)
+        new = src.masked_select(local.index_select(0, src) < 0)
+        order = torch.arange(number, number + len(new), device=src.device)
+        local.scatter_reduce_(0, new, order, "amin", include_self=False)
+        fresh = new.masked_select(local.index_select(0, new) == order)
+        nodes = torch.cat([targets, fresh])
+        local[fresh] = torch.arange(number, len(nodes), device=src.device)
+        return nodes, local.index_select(0, src)
+    finally:
+        local.index_fill_(0, targets, -1)
+        local.index_fill_(0, src, -1)
 
 
 class NeighborSampler:
@@ -260,16 +263,17 @@ def edge_fields(graph: GraphData, edge: Tensor, place: Tensor) -> dict[str, Tens
 
 def require_fanouts(fanouts: Sequence[int]) -> list[int]:
     """The fan-outs as a list, or an error that says what is wrong with them."""
-    fanouts = list(fanouts)
-    for fanout in fanouts:
-        if isinstance(fanout, bool) or not isinstance(fanout, int):
+    found = []
+    for fanout in fanouts if isinstance(fanouts, Iterable) else [fanouts]:
+        if isinstance(fanout, bool) or not hasattr(fanout, "__index__"):
             raise TypeError(f"fanouts must be whole numbers, got {fanout!r}")
-    if not fanouts or min(fanouts) < -1:
+        found.append(operator.index(fanout))
+    if not isinstance(fanouts, Iterable) or not found or min(found) < -1:
         raise ValueError(
             "fanouts must hold a number for each layer, -1 for all edges or from 0 "
-            f"on; got {fanouts}"
+            f"on, as [10, 10]; got {fanouts}"
         )
-    return fanouts
+    return found
 
 
 def require_targets(graph: GraphData, targets: Tensor | Sequence[int]) -> Tensor:

@@ -1,6 +1,7 @@
 """The checks of exercises: blank answers, right ones, and typical wrong ones."""
 
 import copy
+import itertools
 import math
 import subprocess
 import sys
@@ -74,6 +75,11 @@ EXERCISES = [
     "9.3",
     "9.4",
     "9.5",
+    "10.1",
+    "10.2",
+    "10.3",
+    "10.4",
+    "10.5",
 ]
 
 
@@ -823,6 +829,99 @@ def weak_weights(whole, without):
     return moved / moved.sum() if moved.any() else moved
 
 
+def nodes_read(batch, fanouts, own=1):
+    return batch * math.prod(own + fanout for fanout in fanouts)
+
+
+def keep_smallest(dst, key, n, fanout):
+    rank = ((dst[:, None] == dst) & (key[:, None] > key)).sum(1)
+    return rank < fanout
+
+
+def keep_smallest_by_sorting(dst, key, n, fanout):
+    order = key.argsort()
+    order = order[dst[order].argsort(stable=True)]
+    degree = torch.bincount(dst, minlength=n)
+    begin = degree.cumsum(0) - degree
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(dst)) - begin[dst[order]]
+    return rank < fanout
+
+
+def keep_smallest_with_pandas(dst, key, n, fanout):
+    frame = pd.DataFrame({"dst": dst.numpy(), "key": key.numpy()})
+    return (frame.groupby("dst")["key"].rank() <= fanout).to_numpy()
+
+
+def keep_smallest_in_place(dst, key, n, fanout):
+    kept = keep_smallest(dst, key, n, fanout)
+    key[kept] = 0
+    return kept
+
+
+def first_edges(dst, key, n, fanout):
+    return keep_smallest(dst, torch.arange(len(dst)), n, fanout)
+
+
+def expected_mean(scores, values, k, mean=None):
+    mean = mean or (lambda own: scores[own].softmax(0) @ values[own])
+    draws = itertools.combinations(range(len(scores)), k)
+    return torch.stack([mean(list(own)) for own in draws]).mean()
+
+
+def expected_mean_by_hand(scores, values, k):
+    weight = np.exp(scores.numpy().astype(float))
+    numbers, total, count = values.numpy(), 0.0, 0
+    for own in itertools.combinations(range(len(weight)), k):
+        own = list(own)
+        total += (weight[own] * numbers[own]).sum() / weight[own].sum()
+        count += 1
+    return total / count
+
+
+def weights_of_the_whole(scores, values, k):
+    alpha = scores.softmax(0)
+    return expected_mean(scores, values, k, lambda own: alpha[own] @ values[own])
+
+
+def plain_means(scores, values, k):
+    return expected_mean(scores, values, k, lambda own: values[own].mean())
+
+
+def combine(gradients, sizes):
+    return sum(g * n / sum(sizes) for g, n in zip(gradients, sizes, strict=True))
+
+
+def combine_upside_down(gradients, sizes):
+    weights = [1 / n for n in sizes]
+    return combine(gradients, weights)
+
+
+def combine_in_place(gradients, sizes):
+    for g, n in zip(gradients, sizes, strict=True):
+        g *= n / sum(sizes)
+    return sum(gradients)
+
+
+def cut_in_a_stream(graph, num_parts, friends=1.0, room=1.0, slack=0):
+    most = -(-graph.num_nodes // num_parts) + slack
+    part = torch.full((graph.num_nodes,), -1)
+    sizes = torch.zeros(num_parts)
+    for node in range(graph.num_nodes):
+        near = part[graph.src[graph.dst == node]]
+        score = friends * torch.bincount(near[near >= 0], minlength=num_parts)
+        score = (score + 1e-6) * (1 - room * sizes / most)
+        part[node] = score.where(sizes < most, torch.tensor(-1.0)).argmax()
+        sizes[part[node]] += 1
+    return part
+
+
+def cut_backwards(graph, num_parts):
+    last = graph.num_nodes - 1
+    turned = GraphData.from_edges(last - graph.src, last - graph.dst, last + 1)
+    return cut_in_a_stream(turned, num_parts).flip(0)
+
+
 def chebyshev(matrix, x, order, twice=2.0, less=1.0):
     found = [x, matrix @ x]
     while len(found) < order:
@@ -880,6 +979,11 @@ RIGHT = {
     "9.3": (merge_halves,),
     "9.4": (score_gradient,),
     "9.5": (edges_needed,),
+    "10.1": (nodes_read,),
+    "10.2": (keep_smallest,),
+    "10.3": (expected_mean,),
+    "10.4": (combine,),
+    "10.5": (cut_in_a_stream,),
 }
 
 
@@ -1489,6 +1593,107 @@ WRONG = [
         (lambda g, m, n: [int(m.sum()) * 2**k for k in range(n, 0, -1)],),
         "node 4 in the mask and L = 3, it is not 8, 4, 2",
     ),
+    ("10.1", (lambda b, f: nodes_read(b, f, 0),), "A target is among the nodes"),
+    ("10.1", (lambda b, f: b + b * sum(f),), "Each layer draws for all nodes"),
+    ("10.1", (lambda b, f: nodes_read(1, f),), "there are batch of them"),
+    ("10.1", (lambda b, f: nodes_read(b, f) - b,), "the targets are read too"),
+    (
+        "10.1",
+        (lambda b, f: b + b * f[-1] + b * math.prod(f[-2:]) + b * math.prod(f),),
+        "so they draw there again",
+    ),
+    ("10.1", (lambda b, f: [nodes_read(b, f)],), "should have shape []"),
+    (
+        "10.1",
+        (lambda b, f: nodes_read(b, f[:3]),),
+        "With batch = 2, fanouts = [1, 1, 1, 1]: it is not 16",
+    ),
+    (
+        "10.1",
+        (lambda b, f: nodes_read(b, f) if 0 not in f else 0,),
+        "With batch = 7, fanouts = [0, 3]: it is not 0",
+    ),
+    ("10.2", (lambda d, k, n, f: keep_smallest(d, -k, n, f),), "the largest keys"),
+    ("10.2", (first_edges,), "whatever their keys"),
+    (
+        "10.2",
+        (lambda d, k, n, f: k.argsort().argsort() < f,),
+        "taken over all edges",
+    ),
+    (
+        "10.2",
+        (lambda d, k, n, f: keep_smallest(d, k, n, f - 1),),
+        "One edge too few",
+    ),
+    (
+        "10.2",
+        (lambda d, k, n, f: keep_smallest(d, k, n, f + 1),),
+        "One edge too many",
+    ),
+    ("10.2", (keep_smallest_in_place,), "writes into what it is given"),
+    (
+        "10.2",
+        (lambda d, k, n, f: keep_smallest(d, k, n, f).nonzero()[:, 0],),
+        "should have shape [12]",
+    ),
+    ("10.2", (lambda d, k, n, f: k,), "True and False are asked for"),
+    (
+        "10.2",
+        (lambda d, k, n, f: keep_smallest(d, k, n, f) | (d == 6),),
+        "fanout 0",
+    ),
+    (
+        "10.2",
+        (lambda d, k, n, f: keep_smallest(d, k, n, f) & (d != 6),),
+        "edges [11] are wrong",
+    ),
+    ("10.3", (weights_of_the_whole,), "The weights of a draw sum to 1"),
+    ("10.3", (lambda s, v, k: s.softmax(0) @ v,), "the mean over all neighbours"),
+    ("10.3", (plain_means,), "without their weights"),
+    (
+        "10.3",
+        (lambda s, v, k: expected_mean(s, v, k) * math.comb(len(s), k),),
+        "the sum over the draws",
+    ),
+    ("10.3", (lambda s, v, k: expected_mean(s.sort()[0], v, k),), "off by up to"),
+    ("10.3", (lambda s, v, k: expected_mean(s, v, k)[None],), "have shape []"),
+    ("10.3", (lambda s, v, k: expected_mean(s, v.mul_(2), k),), "writes into"),
+    ("10.4", (lambda g, n: sum(g) / len(g),), "That is the plain mean"),
+    ("10.4", (lambda g, n: sum(g),), "the sum of the gradients"),
+    ("10.4", (lambda g, n: combine(g, n) * sum(n),), "the number of all nodes"),
+    (
+        "10.4",
+        (lambda g, n: combine(g, n) * sum(n) / len(n),),
+        "number of processes, not of nodes",
+    ),
+    ("10.4", (combine_upside_down,), "upside down"),
+    ("10.4", (combine_in_place,), "writes into what it is given"),
+    ("10.4", (lambda g, n: combine(g, n)[0],), "should have shape [3, 2]"),
+    ("10.4", (lambda g, n: combine(g, n[::-1]),), "the gradient is off by"),
+    ("10.5", (lambda g, p: torch.zeros(g.num_nodes),), "each may have 100 at most"),
+    (
+        "10.5",
+        (lambda g, p: torch.arange(g.num_nodes) % p,),
+        "as a random choice does",
+    ),
+    (
+        "10.5",
+        (lambda g, p: cut_in_a_stream(g, p, friends=0.0),),
+        "most of a node's placed neighbours are",
+    ),
+    ("10.5", (lambda g, p: cut_in_a_stream(g, p) + 1,), "yours go from 1 to 4"),
+    ("10.5", (lambda g, p: cut_in_a_stream(g, p) + 0.5,), "must be whole numbers"),
+    ("10.5", (lambda g, p: cut_in_a_stream(g, p)[:-1],), "have shape [400]"),
+    (
+        "10.5",
+        (lambda g, p: cut_in_a_stream(g, p, room=0.0, slack=9),),
+        "each may have 100 at most",
+    ),
+    (
+        "10.5",
+        (lambda g, p: cut_in_a_stream(g, p) if g.num_nodes > 9 else 0 * g.in_degrees,),
+        "With 3 nodes in 2 parts: A part has 3 nodes; 2 at most",
+    ),
 ]
 
 
@@ -1507,6 +1712,17 @@ OTHER_RIGHT = [
     ("7.2", lambda f, w, a: f @ torch.einsum("dkf,kf->dk", w.unflatten(1, a.shape), a)),
     ("7.3", lambda g, h, d: (h.t() * torch.log1p(g.in_degrees) / d).t()),
     ("7.5", lambda t, n, k: np.mean(t.numpy() > np.sort(n.numpy())[-k])),
+    ("10.1", lambda b, f: b * np.prod(1 + np.array(f))),
+    ("10.1", lambda b, f: nodes_read(b, [*f][::-1])),
+    ("10.2", keep_smallest_by_sorting),
+    ("10.2", keep_smallest_with_pandas),
+    ("10.3", expected_mean_by_hand),
+    (
+        "10.4",
+        lambda g, n: torch.stack(g).mul(torch.tensor(n)[:, None, None]).sum(0) / sum(n),
+    ),
+    ("10.4", lambda g, n: np.average([a.numpy() for a in g], axis=0, weights=n)),
+    ("10.5", cut_backwards),
     (
         "7.6",
         lambda g, p: (

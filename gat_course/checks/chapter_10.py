@@ -47,20 +47,22 @@ def _smallest(function: Callable) -> None:
     key = torch.tensor([5, 90, 40, 20, 70, 30, 10, 80, 60, 95, 50, 15]) / 100
     for fanout in (2, 1, 4, 9):
         right = torch.zeros(len(dst), dtype=torch.bool)
-        largest, overall = right.clone(), right.clone()
+        largest, first = right.clone(), right.clone()
         for node in range(7):
             own = (dst == node).nonzero()[:, 0]
             order = own[key[own].argsort()]
             right[order[:fanout]] = True
             largest[order.flip(0)[:fanout]] = True
-            overall[own[:fanout]] = True
+            first[own[:fanout]] = True
         given = dst.clone(), key.clone()
         with answers.untouched(given, "It writes into what it is given."):
             value = tensor(function(*given, 7, fanout), (len(dst),))
         few = (key.argsort().argsort() < fanout).double()
         mistakes = {
-            "These are the largest keys of each target, not the smallest.": largest,
-            "These are the first edges of each target, whatever their keys.": overall,
+            "These are the largest keys of each target, not the "
+            "smallest.": largest.double(),
+            "These are the first edges of each target, whatever their "
+            "keys.": first.double(),
             "The smallest keys are taken over all edges; each target has a draw of its "
             "own.": few,
             "One edge too few of each target: is it < or <=?": _fewer(
@@ -73,15 +75,15 @@ def _smallest(function: Callable) -> None:
         with case(f"With dst = {dst.tolist()}, keys {key.tolist()}, fanout {fanout}:"):
             hint = "True and False are asked for, an edge each."
             refuse({hint: not bool(((value == 0) | (value == 1)).all())})
-            refuse(mistakes, value, right)
+            refuse(mistakes, value, right.double())
             wrong = (value != right.double()).nonzero()[:, 0].tolist()
             refuse({f"edges {wrong} are wrong.": bool(wrong)})
 
 
 def _fewer(dst: Tensor, key: Tensor, fanout: int) -> Tensor:
-    """Which edges have one of the smallest keys of their target, `[E]`."""
+    """1 for the edges that have one of the smallest keys of their target, `[E]`."""
     rank = ((dst.unsqueeze(1) == dst) & (key.unsqueeze(1) > key)).sum(dim=1)
-    return rank < fanout
+    return (rank < fanout).double()
 
 
 @check("10.3")
@@ -94,8 +96,6 @@ def _expected(function: Callable) -> None:
         right = torch.stack(means).mean()
         whole = scores.softmax(0)
         parts = torch.stack([whole[c] @ values[c] for c in draws]).mean()
-        summed = torch.stack([scores[c].exp() @ values[c] for c in draws]).sum()
-        total = torch.stack([scores[c].exp().sum() for c in draws]).sum()
         mistakes = {
             "The weights of a draw sum to 1: its softmax goes over the drawn ones "
             "alone.": parts,
@@ -104,8 +104,6 @@ def _expected(function: Callable) -> None:
             "That is the mean of the drawn values, without their weights.": torch.stack(
                 [values[c].mean() for c in draws]
             ).mean(),
-            "Average the results of the draws; do not put all draws into one "
-            "softmax.": summed / total,
             "That is the sum over the draws, not their mean.": right * len(draws),
         }
         given = scores.clone(), values.clone()

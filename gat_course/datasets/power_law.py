@@ -22,7 +22,8 @@ def power_law_graph(
     r"""Make a graph of classes whose degrees follow a power law.
 
     The node of rank $k$ is drawn as an end of an edge with a chance in proportion to
-    $k^{-1/(\tau-1)}$, so that about $d^{-\tau}$ of the nodes have degree $d$. A node's
+    $k^{-1/(\tau-1)}$, so that about $d^{-\tau}$ of the nodes have degree $d$. (A source
+    that is to be of the target's class is the node next in rank that is.) A node's
     features are its class's mean, drawn once from a normal distribution, and normal
     noise: with much noise one node tells little, and the mean of its neighbours much.
     No self-loops; an edge may be there twice. Nothing in it was measured on a real
@@ -74,10 +75,11 @@ def power_law_graph(
         src, dst = _ends(num_nodes, num_edges, num_classes, exponent, inside, random)
         y = torch.empty(num_nodes, dtype=torch.int64)
         y[place] = torch.arange(num_nodes) % num_classes
-        x = torch.randn(num_nodes, num_features, generator=random)
-        means = torch.randn(num_classes, num_features, generator=random)
+        kind = {"generator": random, "dtype": torch.float32}
+        x = torch.randn(num_nodes, num_features, **kind)
+        means = torch.randn(num_classes, num_features, **kind)
         x = x.mul_(noise).add_(means[y])
-        use = torch.rand(num_nodes, generator=random)
+        use = torch.rand(num_nodes, **kind)
         tail = "" if math.isinf(exponent) else f", exponent {exponent:g}"
         return GraphData(
             num_nodes=num_nodes,
@@ -108,7 +110,7 @@ def _ends(
         return (u.pow_(power).mul_(num_nodes)).long().clamp_(max=num_nodes - 1)
 
     dst, src = draw(num_edges), draw(num_edges)
-    own = torch.rand(num_edges, generator=random) < inside
+    own = torch.rand(num_edges, generator=random, dtype=torch.float32) < inside
     moved = src - src % num_classes + dst % num_classes
     moved -= num_classes * (moved >= num_nodes)
     src = torch.where(own, moved, src)

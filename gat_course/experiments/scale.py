@@ -129,6 +129,7 @@ def measure_throughput(graph: str, fanout: int, seed: int) -> dict[str, float]:
     parts = equal_parts(order, 1000)
     ours = NeighborSampler(data, fanouts)
     other = dgl.dataloading.NeighborSampler(fanouts)
+    loader = dgl.dataloading.DataLoader(theirs, order, other, batch_size=1000)
     train = trainer(Blockwise(GAT(data.num_features, 8, dropout=0.0)), data)
     dgl_train = trainer(dgl_network(dgl, data.num_features, 8), data)
 
@@ -146,6 +147,7 @@ def measure_throughput(graph: str, fanout: int, seed: int) -> dict[str, float]:
         {
             "ours": lambda: [ours(part) for part in parts],
             "DGL": lambda: [other.sample(theirs, part) for part in parts],
+            "DGL's DataLoader": lambda: list(loader),
             "ours, trained": our_steps,
             "DGL, trained": dgl_steps,
         },
@@ -197,9 +199,7 @@ def measure_processes(processes: str, seed: int) -> dict[str, float]:
         output = Path(folder, "result.json")
         arguments = ["--threads", threads, "--epochs", 3, "--seed", seed]
         arguments += ["--nodes", 50_000, "--edges", 1_000_000, "--output", output]
-        run = torchrun(number, [str(argument) for argument in arguments])
-        if run.returncode:
-            raise RuntimeError(f"the job ended with {run.returncode}: {run.stderr}")
+        torchrun(number, [str(argument) for argument in arguments])
         told = json.loads(output.read_text())
     return {
         "seconds": told["seconds"] / told["epochs"],
@@ -207,14 +207,26 @@ def measure_processes(processes: str, seed: int) -> dict[str, float]:
     }
 
 
-def torchrun(number: int, arguments: list[str]) -> subprocess.CompletedProcess:
-    """Start `gat_course.distributed.processes` in so many processes, and wait."""
+def torchrun_command(number: int, arguments: list[str]) -> list[str]:
+    """What starts `gat_course.distributed.processes` in so many processes."""
     launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node"]
     command = [sys.executable, "-m", *launcher, str(number)]
-    command += ["-m", "gat_course.distributed.processes", *arguments]
+    return [*command, "-m", "gat_course.distributed.processes", *arguments]
+
+
+def torchrun(number: int, arguments: list[str]) -> subprocess.CompletedProcess:
+    """Start `gat_course.distributed.processes` in so many processes, and wait.
+
+    Raises:
+        RuntimeError: the job ended with an error; the message is its stderr.
+    """
     # torchrun sets it to 1 with a warning; --threads decides.
     variables = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, env=variables, capture_output=True, text=True)
+    command = torchrun_command(number, arguments)
+    run = subprocess.run(command, env=variables, capture_output=True, text=True)
+    if run.returncode:
+        raise RuntimeError(f"the job ended with {run.returncode}: {run.stderr}")
+    return run
 
 
 def measure_partition(graph: str, method: str, parts: int, seed: int) -> dict:

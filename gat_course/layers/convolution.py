@@ -34,6 +34,8 @@ class GCNLayer(nn.Module):
     torch.Size([2, 4])
     """
 
+    extra_hops = 1  # its weights ask for the sources' own degrees, a step further
+
     def __init__(
         self,
         in_features: int,

@@ -96,8 +96,9 @@ def fit_sampled(
         The `History`; its training losses are those of this process's share.
 
     Raises:
-        ValueError: as `fit`; or the model cannot be computed in blocks, or a batch is
-            smaller than `world`.
+        TypeError: as `fit`.
+        ValueError: as `fit`; or the model cannot be computed in blocks, `rank` is not
+            one of `world`, or a batch is smaller than `world`.
         FloatingPointError: as `fit`.
 
     >>> graph = power_law_graph(1000, 20_000).with_self_loops()
@@ -105,6 +106,10 @@ def fit_sampled(
     >>> fit_sampled(model, graph, [10, 10], max_epochs=2, progress=False).epochs
     2
     """
+    if not isinstance(graph, GraphData):
+        raise TypeError(
+            f"fit_sampled trains on a GraphData, not on {type(graph).__name__}"
+        )
     task = SampledClasses(
         graph, fanouts=list(fanouts), batch_size=batch_size, rank=rank, world=world
     )
@@ -134,6 +139,11 @@ class SampledClasses(NodeClasses):
         world: int = 1,
     ) -> None:
         super().__init__(graph)
+        if not 0 <= rank < world:
+            raise ValueError(
+                f"rank must be from 0 to world - 1, got rank {rank} of world {world}; "
+                "torchrun tells both by the variables RANK and WORLD_SIZE"
+            )
         self.options = {"fanouts": fanouts, "batch_size": batch_size, "world": world}
         self.rank, self.world, self.writes = rank, world, rank == 0
         self.sampler = NeighborSampler(graph, fanouts)
@@ -176,12 +186,12 @@ class SampledClasses(NodeClasses):
         of rank 0's checkpoint; in between each has draws of its own.
         """
         order = self.nodes[torch.randperm(len(self.nodes), device="cpu")]
-        seed = int(torch.randint(2**62, (), device="cpu"))
+        seed, after = torch.randint(2**62, (2,), device="cpu").tolist()
         torch.manual_seed(seed + self.rank)
         for part in self._cut(order):
             share = part[self.rank :: self.world]
             yield (self.sampler(share), len(part)), len(part)
-        torch.manual_seed(seed + self.world)
+        torch.manual_seed(after)
 
     def loss(self, model: nn.Module, batch: tuple[Batch, int]) -> Tensor:
         """The share's part of the batch's mean; the mean of all parts is that mean."""
@@ -196,7 +206,7 @@ class SampledClasses(NodeClasses):
         found = torch.zeros(2, dtype=torch.float64, device=device_of(model))
         if self.rank == 0:
             val = evaluate_sampled(model, self.data, self.data.val_mask)
-            found += torch.tensor([val.loss, val.accuracy])
+            found += torch.tensor([val.loss, val.accuracy], dtype=torch.float64)
         if self.world > 1:
             torch.distributed.broadcast(found, src=0)
         return Evaluation(*found.tolist())
