@@ -412,12 +412,12 @@ def test_a_batch_drawn_by_dgl_is_computed_as_one_of_the_course(graph, dgl):
             for block in batch.blocks
         )
         h = model.activation(model.layer1(first, graph.x))
-        assert torch.allclose(found, model.layer2(second, h)[targets], atol=1e-5)
+        assert torch.allclose(found, model.layer2(second, h)[targets], atol=1e-4)
         if fanouts == [-1, -1]:
             ours = NeighborSampler(whole, fanouts)(targets)
             assert sorted(ours.nodes.tolist()) == sorted(batch.nodes.tolist())
             same = Blockwise(model)(ours, graph.x[ours.nodes])
-            assert torch.allclose(found, same, atol=1e-5)
+            assert torch.allclose(found, same, atol=1e-4)
         else:
             # a self-loop, and the edges drawn
             assert [int(g.in_degrees.max()) for g in (first, second)] == [3, 4]

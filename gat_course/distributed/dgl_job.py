@@ -2,6 +2,7 @@
 
 `machines.py` starts it. The engine is DGL's: its servers hold the partitions, and its
 sampler asks them for edges and features over sockets. The model is the course's own.
+Each trainer averages over its own share of a batch; shares differ in the last batches.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,7 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     dgl = require_dgl("distributed")
     importlib.import_module("dgl.dataloading")
-    name = json.loads(Path(args.config).read_text())["graph_name"]
+    config = json.loads(Path(args.config).read_text())
+    name = config["graph_name"]
+    if args.classes is None:
+        args.classes = config["num_classes"]
     machine = os.environ.get("GAT_COURSE_MACHINE")
     if machine is not None:
         _several_on_one_host(int(machine), name)
@@ -42,9 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.distributed.init_process_group("gloo")
     rank, world = torch.distributed.get_rank(), torch.distributed.get_world_size()
     graph = dgl.distributed.DistGraph(name, part_config=args.config)
-    told = _train(dgl, graph, args, world)
-    if rank == 0 and args.output:
-        write_json(args.output, {"by_trainer": told})
+    try:
+        told = _train(dgl, graph, args, world)
+        if rank == 0 and args.output:
+            write_json(args.output, {"by_trainer": told})
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)  # DGL's own end would wait for the other trainers
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
     dgl.distributed.exit_client()
@@ -140,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--hosts", required=True, help="file of the machines' addresses")
     add("--config", required=True, help="the partitions' file")
-    add("--classes", type=int, required=True)
+    add("--classes", type=int, help="by default as many as the graph has")
     add("--fanouts", type=int, nargs="+", default=[10, 10])
     add("--batch-size", type=int, default=512, help="over all trainers")
     add("--hidden", type=int, default=8)

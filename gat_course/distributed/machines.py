@@ -21,9 +21,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def metis(graph: GraphData, num_parts: int, seed: int = 0) -> Tensor:
+def metis(graph: GraphData, num_parts: int) -> Tensor:
     """The part of each node, `[N]`, by METIS: as many nodes each, few edges cut.
 
     Raises:
@@ -57,10 +58,25 @@ def metis(graph: GraphData, num_parts: int, seed: int = 0) -> Tensor:
     Source: Karypis and Kumar, SIAM Journal on Scientific Computing 20, 1998.
     """
     dgl = require_dgl("partition")
-    dgl.seed(seed)
     whole = dgl.graph((graph.src, graph.dst), num_nodes=graph.num_nodes)
     with measure.quiet(), contextlib.redirect_stdout(io.StringIO()):  # it tells a lot
-        return dgl.metis_partition_assignment(whole, num_parts).long()
+        return dgl.metis_partition_assignment(dgl.to_simple(whole), num_parts).long()
+
+
+@contextlib.contextmanager
+def _each_edge_once(dgl: ModuleType) -> Iterator[None]:
+    """METIS, as DGL calls it, ends the process on graphs in which edges repeat."""
+    partition = dgl.distributed.partition
+    assign = partition.metis_partition_assignment
+
+    def simplified(graph, *given, **options):
+        return assign(dgl.to_simple(graph), *given, **options)
+
+    partition.metis_partition_assignment = simplified
+    try:
+        yield
+    finally:
+        partition.metis_partition_assignment = assign
 
 
 def cut(
@@ -68,7 +84,6 @@ def cut(
     num_parts: int,
     folder: str | os.PathLike,
     method: str = "metis",
-    seed: int = 0,
 ) -> Tensor:
     """Cut a graph into parts with as many nodes each and few edges between them.
 
@@ -77,7 +92,6 @@ def cut(
         num_parts: as many as machines.
         folder: gets the parts, and `graph.json`, which says where they are.
         method: "metis", or "random" to compare with.
-        seed: the same seed gives the same parts.
 
     Returns:
         The part of each node, `[N]`.
@@ -94,12 +108,12 @@ def cut(
             f"num_parts must be from 1 to {graph.num_nodes}, the nodes; got {num_parts}"
         )
     dgl = require_dgl("distributed")
-    dgl.seed(seed)
     other = graph.src != graph.dst
     whole = dgl.graph((graph.src[other], graph.dst[other]), num_nodes=graph.num_nodes)
     whole.ndata["x"] = graph.x.to_dense()
     whole.ndata["y"], whole.ndata["train_mask"] = graph.y, graph.train_mask
-    with measure.quiet(), contextlib.redirect_stdout(io.StringIO()):
+    silent = contextlib.redirect_stdout(io.StringIO())
+    with _each_edge_once(dgl), measure.quiet(), silent:
         order, _ = dgl.distributed.partition_graph(
             whole,
             "graph",
@@ -108,7 +122,9 @@ def cut(
             part_method=method if num_parts > 1 else "random",
             return_mapping=True,
         )
-    config = json.loads((Path(folder) / "graph.json").read_text())
+    file = Path(folder) / "graph.json"
+    config = json.loads(file.read_text())
+    write_json(file, config | {"num_classes": graph.num_classes})
     part = torch.empty(graph.num_nodes, dtype=torch.int64)
     for number, (first, end) in enumerate(config["node_map"]["_N"]):
         part[order[first:end]] = number
@@ -139,18 +155,16 @@ class Process:
 
 
 def is_here(address: str) -> bool:
-    """Whether an address is this host's loopback device."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
+    """Whether an IP address is this host's loopback device."""
+    return ipaddress.ip_address(address).is_loopback
 
 
 def free_hosts(number: int) -> list[tuple[str, int]]:
     """Addresses of so many machines that this host plays, on ports nobody uses now."""
     found: list[tuple[str, int]] = []
-    while len(found) < number:
-        with socket.socket() as first, socket.socket() as before:
+    with contextlib.ExitStack() as taken:
+        while len(found) < number:
+            first, before = (taken.enter_context(socket.socket()) for _ in range(2))
             first.bind(("127.0.0.1", 0))
             port = first.getsockname()[1]
             with contextlib.suppress(OSError):
@@ -194,7 +208,7 @@ def processes(
     """For each machine a server of its partition, then for each a trainer.
 
     Args:
-        folder: where `partition` wrote; at the same place on every machine.
+        folder: where `partition` wrote; every machine sees it at the same place.
         hosts: address and port of each machine, in the order of the partitions.
         job: further arguments of `dgl_job`.
     """
@@ -271,6 +285,9 @@ def launch(
             if process.poll() is None:
                 process.kill()
             process.wait()
+        mine = f"{config['graph_name']}-{os.getpid()}-*"
+        for left in Path("/dev/shm").glob(mine):  # by those that were killed
+            left.unlink(missing_ok=True)
 
 
 def _wait(folder: Path, started: dict[str, subprocess.Popen], end: float) -> None:
@@ -314,7 +331,9 @@ def _launch(args: argparse.Namespace) -> int:
     hosts = read_hosts(args.hosts)
     if args.dry_run:
         for process in processes(Path(args.folder), hosts, args.job):
-            print(f"# {process.name}\n{shlex.join(process.arguments())}")
+            given = [f"{k}={v}" for k, v in process.variables.items()]
+            given = ["env", *given] if is_here(process.address) else []
+            print(f"# {process.name}\n{shlex.join([*given, *process.arguments()])}")
         return 0
     launch(args.folder, hosts, args.job, args.timeout)
     return 0

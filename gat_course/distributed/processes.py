@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0; 2 for an error in what was asked; 3 where another process of
-        the job ended, or the job was stopped. A line on stderr tells of it.
+        the job ended, or the job was stopped. Each process tells of it on stderr.
     """
     args = _parser().parse_args(argv)
     rank, world = (
@@ -45,8 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         told = _train(args, rank, world)
     except (ValueError, OSError, FloatingPointError) as error:
-        return _stop(2, str(error)) if rank == 0 else 2
+        return _stop(2, f"process {rank} of {world}: {error}")
     except RuntimeError as error:  # gloo's and NCCL's are of this kind
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if world == 1 or not _lost(error):
             raise
         kept = args.checkpoint and Path(args.checkpoint).exists()
@@ -67,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _end(*_) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
     raise _StoppedError  # torchrun sends SIGTERM to the others when one process ends
 
 

@@ -239,7 +239,7 @@ def measure_partition(graph: str, method: str, parts: int, seed: int) -> dict:
     if method == "random":
         part = torch.randint(parts, (data.num_nodes,))
     else:
-        part = machines.metis(data, parts, seed)
+        part = machines.metis(data, parts)
     sizes = torch.bincount(part, minlength=parts)
     return {
         "cut": 100 * edge_cut(data, part),
@@ -252,9 +252,9 @@ def measure_machines(method: str, seed: int) -> dict[str, float]:
     """What two servers and two trainers on one host send each other in a step."""
     graph = power_law_graph(50_000, 1_000_000)
     with TemporaryDirectory() as folder:
-        machines.cut(graph, 2, folder, method=method, seed=seed)
+        machines.cut(graph, 2, folder, method)
         output = Path(folder, "result.json")
-        job = ["--classes", "8", "--epochs", "2", "--seed", str(seed)]
+        job = ["--epochs", "2", "--seed", str(seed)]
         hosts = machines.free_hosts(2)
         machines.launch(folder, hosts, [*job, "--output", str(output)])
         told = json.loads(output.read_text())["by_trainer"]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gat_course import __version__
-from gat_course.files import whole
+from gat_course.files import sweep, whole
 from gat_course.training.history import Evaluation, LabelEvaluation
 from gat_course.training.tasks import Task
 
@@ -75,6 +75,7 @@ class State:
             "random": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state(self.device) if self.on_gpu else None,
         }
+        sweep(path)  # what a killed process left beside it
         with whole(path) as unfinished:
             torch.save(content, unfinished)
 

@@ -187,11 +187,24 @@ class SampledClasses(NodeClasses):
         """
         order = self.nodes[torch.randperm(len(self.nodes), device="cpu")]
         seed, after = torch.randint(2**62, (2,), device="cpu").tolist()
+        self._require_alike(seed)
         torch.manual_seed(seed + self.rank)
         for part in self._cut(order):
             share = part[self.rank :: self.world]
             yield (self.sampler(share), len(part)), len(part)
         torch.manual_seed(after)
+
+    def _require_alike(self, seed: int) -> None:
+        if self.world == 1:
+            return
+        device = device_of(self.network)
+        seeds = torch.tensor([seed, -seed], device=device)  # the largest, the smallest
+        torch.distributed.all_reduce(seeds, torch.distributed.ReduceOp.MAX)
+        if int(seeds.sum()):
+            raise ValueError(
+                "the processes are not at the same point of their training: they need "
+                "one torch.manual_seed, and a checkpoint that all of them can read"
+            )
 
     def loss(self, model: nn.Module, batch: tuple[Batch, int]) -> Tensor:
         """The share's part of the batch's mean; the mean of all parts is that mean."""
