@@ -248,6 +248,7 @@ GRIDS = {
             {"processes": list(scale.PROCESSES), "seed": range(3)},
             scale.measure_processes,
             "an epoch in one process and in two",
+            stored=False,
         ),
         Grid(
             "partitions",
@@ -259,6 +260,7 @@ GRIDS = {
             },
             scale.measure_partition,
             "edges and nodes that cross from part to part",
+            stored=False,
         ),
         Grid(
             "machines",
