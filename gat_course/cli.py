@@ -180,7 +180,7 @@ def _add_bench(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_cost(commands: argparse._SubParsersAction) -> None:
-    text = "Foretell whether a graph fits into memory, and how long an epoch takes."
+    text = "Predict whether a graph fits into memory, and how long an epoch takes."
     command = commands.add_parser(
         "cost",
         help=text,

@@ -118,10 +118,10 @@ def floyd(sizes: Tensor, k: int, generator: torch.Generator | None = None) -> Te
     last = sizes - torch.arange(k, 0, -1, device=sizes.device).unsqueeze(1)  # [k, M]
     u = torch.rand(k, len(sizes), dtype=torch.float64, generator=generator)
     taken, last = (u.to(sizes.device) * (last + 1)).int(), last.int()
-    for t in range(1, k):
-        same = taken[:t] == taken[t]
+    for step in range(1, k):
+        same = taken[:step] == taken[step]
         again = same.view(torch.uint8).amax(0).bool()  # as any(0), but faster
-        taken[t] = torch.where(again, last[t], taken[t])
+        taken[step] = torch.where(again, last[step], taken[step])
     return taken
 
 

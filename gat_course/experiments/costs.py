@@ -1,4 +1,4 @@
-"""What full-batch training costs: time and memory of a step, measured and foretold.
+"""What full-batch training costs: time and memory of a step, measured and predicted.
 
 Chapter 10 derives the formulas; `gat-course cost` asks them.
 """
@@ -169,7 +169,7 @@ def step_seconds(shape: Shape, rates: dict[str, float]) -> float:
 
 
 def speed_here(rates: dict[str, float], repeats: int = 3) -> float:
-    """How many times as long as foretold a step of 100,000 edges takes here."""
+    """How many times as long as predicted a step of 100,000 edges takes here."""
     shape = Shape(nodes=10_000, edges=100_000, features=32)
     graph = power_law_graph(shape.nodes, shape.edges, shape.features)
     step = training_step(graph, shape.heads, shape.hidden)

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gat_course import intake
 from gat_course.graph import GraphData
+from gat_course.training.history import Evaluation
 
 
 def require_labels(
@@ -85,3 +87,13 @@ def require_outputs(
             f"0 to {width - 1}. Build the model with num_classes = "
             f"{graph.num_classes}, or number the classes from 0 without gaps"
         )
+
+
+def evaluation(
+    model: nn.Module, logits: Tensor, graph: GraphData, mask: Tensor
+) -> Evaluation:
+    """Loss and accuracy of a model's logits `[N, C]` on the nodes of a mask."""
+    require_outputs(model, logits, graph, mask, "mask")
+    logits, labels = logits[mask], graph.y[mask]
+    right = (logits.argmax(dim=1) == labels).double().mean()
+    return Evaluation(float(F.cross_entropy(logits, labels)), 100 * float(right))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gat_course.graph import GraphData
 from gat_course.training.history import Evaluation, History
-from gat_course.training.labels import require_labels, require_outputs
+from gat_course.training.labels import evaluation, require_labels, require_outputs
 from gat_course.training.loop import fit_task, predict, require_trainable
 from gat_course.training.record import Run
 from gat_course.training.tasks import Task
@@ -43,11 +43,7 @@ def evaluate(
     True
     """
     mask = require_labels(graph, mask, "mask")
-    logits = _logits(model, graph)
-    require_outputs(model, logits, graph, mask, "mask")
-    logits, labels = logits[mask], graph.y[mask]
-    right = (logits.argmax(dim=1) == labels).double().mean()
-    return Evaluation(float(F.cross_entropy(logits, labels)), 100 * float(right))
+    return evaluation(model, _logits(model, graph), graph, mask)
 
 
 def fit(

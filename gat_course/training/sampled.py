@@ -16,7 +16,7 @@ from gat_course.blockwise import Blockwise, device_of, equal_parts, infer
 from gat_course.graph import GraphData
 from gat_course.sampling import Batch, NeighborSampler
 from gat_course.training.history import Evaluation, History
-from gat_course.training.labels import require_labels, require_outputs
+from gat_course.training.labels import evaluation, require_labels, require_outputs
 from gat_course.training.loop import fit_task, require_trainable
 from gat_course.training.one_graph import NodeClasses
 
@@ -43,11 +43,7 @@ def evaluate_sampled(
     True
     """
     mask = require_labels(graph, mask, "mask")
-    logits = infer(model, graph, batch_size)
-    require_outputs(model, logits, graph, mask, "mask")
-    logits, labels = logits[mask], graph.y[mask]
-    right = (logits.argmax(dim=1) == labels).double().mean()
-    return Evaluation(float(F.cross_entropy(logits, labels)), 100 * float(right))
+    return evaluation(model, infer(model, graph, batch_size), graph, mask)
 
 
 def fit_sampled(
