@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 
-from gat_course import GraphData, bench
+from gat_course import GraphData, bench, measure
 from gat_course.experiments import contenders, turns
 
 SIZES = [(20, 8, 8), (64, 7, 1)]
@@ -207,7 +207,7 @@ def test_where_the_system_does_not_tell_memory_the_rest_is_measured(
             raise FileNotFoundError(path)
         return status
 
-    monkeypatch.setattr(turns.Path, "read_text", read)
+    monkeypatch.setattr(measure.Path, "read_text", read)
     assert turns._peak_of_process(allocate(8)) is None
     found = {"seconds": 1.0, "fastest": 1.0, "slowest": 1.0, "bytes": None}
     entry = {"title": "t", "rounds": 1, "contenders": {"course": found}}

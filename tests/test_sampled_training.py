@@ -167,6 +167,7 @@ def gradient(model, task):
 @pytest.mark.parametrize("world", [2, 3])
 def test_the_shares_gradients_average_to_the_batchs(graph, world, monkeypatch):
     monkeypatch.setattr(nn.parallel, "DistributedDataParallel", lambda network: network)
+    monkeypatch.setattr(SampledClasses, "_require_alike", lambda *_: None)
     model, options = seeded(), {"fanouts": [-1, -1], "batch_size": 25}
     expected = gradient(model, SampledClasses(graph, **options))
     shares = [
@@ -179,6 +180,7 @@ def test_the_shares_gradients_average_to_the_batchs(graph, world, monkeypatch):
 
 def test_the_shares_are_the_batch_and_all_end_with_one_state(graph, monkeypatch):
     monkeypatch.setattr(nn.parallel, "DistributedDataParallel", lambda network: network)
+    monkeypatch.setattr(SampledClasses, "_require_alike", lambda *_: None)
 
     def epoch(rank, world):
         task = SampledClasses(graph, [2, 2], batch_size=25, rank=rank, world=world)
@@ -244,6 +246,7 @@ def test_a_checkpoint_of_another_training_is_refused(
 ):
     monkeypatch.setattr(checkpoints, "EVERY", 0)
     monkeypatch.setattr(nn.parallel, "DistributedDataParallel", lambda network: network)
+    monkeypatch.setattr(SampledClasses, "_require_alike", lambda *_: None)
     path = tmp_path / "run.checkpoint"
     options = {"fanouts": [2, 2], "checkpoint": path, **LONG, "max_epochs": 1}
     sampled(seeded(), graph, **options)

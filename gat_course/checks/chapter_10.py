@@ -45,7 +45,7 @@ def _reads(function: Callable) -> None:
 def _smallest(function: Callable) -> None:
     dst = torch.tensor([4, 0, 2, 0, 0, 2, 0, 4, 4, 4, 0, 6])  # rows in any order
     key = torch.tensor([5, 90, 40, 20, 70, 30, 10, 80, 60, 95, 50, 15]) / 100
-    for fanout in (2, 1, 4, 9):
+    for fanout in (2, 1, 4, 9, 0):
         right = torch.zeros(len(dst), dtype=torch.bool)
         largest, first = right.clone(), right.clone()
         for node in range(7):

@@ -96,6 +96,7 @@ def _peak_of_process(step: Callable[[], object]) -> int | None:
     """Bytes that the process grows by while `step` runs; None where none can tell."""
     try:
         before = measure.start_peak()
+        measure.peak()  # whether it will tell
     except OSError:
         return None
     step()
