@@ -248,7 +248,6 @@ GRIDS = {
             {"processes": list(scale.PROCESSES), "seed": range(3)},
             scale.measure_processes,
             "an epoch in one process and in two",
-            stored=False,
         ),
         Grid(
             "partitions",
