@@ -20,6 +20,15 @@ def same_start():
     plt.close("all")
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """Small graphs gain nothing from several, and lose much on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def dgl():
     """DGL itself, or a skip that says why it is not there."""

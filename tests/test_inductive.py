@@ -39,14 +39,7 @@ from gat_course.training import checkpoint as checkpoints
 from gat_course.training import workers
 from gat_course.training.record import GraphRun, Runs, read_file
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small graphs gain nothing from several, and lose much on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

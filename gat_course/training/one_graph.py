@@ -119,6 +119,7 @@ class NodeClasses(Task, data=GraphData):
     """One graph whose nodes have a class each; masks say which of them are for what."""
 
     history, record, fit = History, Run, staticmethod(fit)
+    evaluate = staticmethod(evaluate)
 
     def prepare(self, model: nn.Module) -> None:
         graph = self.data
@@ -158,7 +159,8 @@ class NodeClasses(Task, data=GraphData):
             "val_accuracy": self.data.val_mask,
             "test_accuracy": self.data.test_mask,
         }
-        return {n: evaluate(model, self.data, m).accuracy for n, m in masks.items()}
+        graph = self.data
+        return {n: self.evaluate(model, graph, m).accuracy for n, m in masks.items()}
 
 
 def _logits(model: nn.Module, graph: GraphData) -> Tensor:

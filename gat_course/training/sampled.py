@@ -69,9 +69,10 @@ def fit_sampled(
     batch is brought there.
 
     Several processes train one model when each calls this with its `rank`, after
-    `torch.distributed.init_process_group` and the same `torch.manual_seed`. The steps
-    are the same ones, whatever `world` is: each process takes its share of every batch,
-    and `DistributedDataParallel` averages their gradients.
+    `torch.distributed.init_process_group` and the same `torch.manual_seed`. A step
+    looks at the same nodes, whatever `world` is: each process takes its share of every
+    batch, and `DistributedDataParallel` averages their gradients. What is drawn and
+    dropped differs.
 
     Args:
         model: a `GAT` or another `Stack`, of as many layers as `fanouts` has entries.
@@ -125,6 +126,7 @@ class SampledClasses(NodeClasses):
     """One graph whose nodes have a class each, in batches of some training nodes."""
 
     fit, resumable = staticmethod(fit_sampled), True
+    evaluate = staticmethod(evaluate_sampled)
 
     def __init__(
         self,
@@ -214,17 +216,8 @@ class SampledClasses(NodeClasses):
         """By rank 0, so that all processes stop after the same epoch."""
         found = torch.zeros(2, dtype=torch.float64, device=device_of(model))
         if self.rank == 0:
-            val = evaluate_sampled(model, self.data, self.data.val_mask)
+            val = self.evaluate(model, self.data, self.data.val_mask)
             found += torch.tensor([val.loss, val.accuracy], dtype=torch.float64)
         if self.world > 1:
             torch.distributed.broadcast(found, src=0)
         return Evaluation(*found.tolist())
-
-    def scores(self, model: nn.Module) -> dict[str, float]:
-        masks = {
-            "val_accuracy": self.data.val_mask,
-            "test_accuracy": self.data.test_mask,
-        }
-        return {
-            n: evaluate_sampled(model, self.data, m).accuracy for n, m in masks.items()
-        }
