@@ -11,6 +11,7 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -259,19 +260,47 @@ def training_step(graph: GraphData, heads: int, hidden: int) -> Callable[[], Non
 def measure_costs(
     edges: int, degree: int, degrees: str, widths: str, seed: int
 ) -> dict[str, float]:
+    """What `measure_training` finds on a random graph."""
+    shape = shape_of(edges, degree, widths)
+    lists = partial(random_lists, shape, EXPONENT[degrees], seed)
+    name = f"{edges:,} edges, degree {degree}, {widths}"
+    return measure_training(lists, name, shape.features, shape.heads, shape.hidden)
+
+
+def random_lists(shape: Shape, exponent: float, seed: int) -> dict:
+    """A power-law graph as `GraphData` is made of it, its edges in any order."""
+    made = power_law_graph(
+        shape.nodes, shape.edges, shape.features, exponent=exponent, seed=seed
+    )
+    order = torch.randperm(shape.edges, generator=torch.Generator().manual_seed(seed))
+    fields = {name: getattr(made, name) for name in ("x", "y", "train_mask")}
+    ends = {"src": made.src[order], "dst": made.dst[order]}
+    return {"num_nodes": shape.nodes} | ends | fields
+
+
+def measure_training(
+    lists: Callable[[], dict], name: str, features: int, heads: int, hidden: int
+) -> dict[str, float]:
     """Seconds of a step, and the most bytes that its process held.
 
-    The process begins with unsorted lists of edges, makes the graph, and trains some
-    steps, on one thread. "base" is what it held before, with PyTorch loaded and a step
-    on a tiny graph done; "given" are the lists, features and labels.
+    The process begins with lists of edges, makes the graph, and trains some steps, on
+    one thread. "base" is what it held before, with PyTorch loaded and a step on a tiny
+    graph done; "given" are the lists, features and labels.
+
+    Args:
+        lists: called in the process for the arguments of `GraphData`.
+        name: of the graph, for an error.
+        features: $F$, for the tiny graph.
+        heads: $K$ of the hidden layer.
+        hidden: $F'$ of a hidden head.
 
     Raises:
         RuntimeError: the process ended early, perhaps for want of memory.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    given = edges, degree, degrees, widths, seed
-    process = context.Process(target=_answer, args=(theirs, *given), daemon=True)
+    given = theirs, lists, features, heads, hidden
+    process = context.Process(target=_answer, args=given, daemon=True)
     process.start()
     theirs.close()
     try:
@@ -280,28 +309,22 @@ def measure_costs(
         process.join()
         raise RuntimeError(
             f"the process ended with exit code {process.exitcode}, perhaps for want of "
-            f"memory: {edges:,} edges, degree {degree}, {widths}"
+            f"memory: {name}"
         ) from None
     finally:
         process.join()
 
 
-def _answer(line, edges, degree, degrees, widths, seed) -> None:
+def _answer(line, lists, features, heads, hidden) -> None:
     torch.set_num_threads(1)
-    features, heads, hidden = WIDTHS[widths]
-    nodes, exponent = edges // degree, EXPONENT[degrees]
     tiny = training_step(power_law_graph(100, 1000, features), heads, hidden)
     tiny()
     tiny()
     base = measure.start_peak()
-    made = power_law_graph(nodes, edges, features, exponent=exponent, seed=seed)
-    fields = {name: getattr(made, name) for name in ("x", "y", "train_mask")}
-    order = torch.randperm(edges, generator=torch.Generator().manual_seed(seed))
-    src, dst = made.src[order], made.dst[order]
-    del made, order
+    fields = lists()
     given = measure.start_peak()
-    graph = GraphData(num_nodes=nodes, src=src, dst=dst, **fields)
-    del src, dst, fields
+    graph = GraphData(**fields)
+    del fields
     gc.collect()
     start = time.perf_counter()
     graph.by_target, graph.by_source  # noqa: B018 (the first step would make them)
@@ -310,7 +333,7 @@ def _answer(line, edges, degree, degrees, widths, seed) -> None:
     step = training_step(graph, heads, hidden)
     step()
     times = []
-    for _ in range(3 if edges <= 10**7 else 1):
+    for _ in range(3 if graph.num_edges <= 10**7 else 1):
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
