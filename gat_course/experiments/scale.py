@@ -29,9 +29,10 @@ from gat_course.models import GAT
 from gat_course.partition import edge_cut, halo_sizes
 from gat_course.sampling import NeighborSampler
 from gat_course.training.one_graph import evaluate, fit
-from gat_course.training.sampled import fit_sampled
+from gat_course.training.sampled import evaluate_sampled, fit_sampled
 
 FANOUTS = {"1": [1, 1], "2": [2, 2], "5": [5, 5], "10": [10, 10], "all": [-1, -1]}
+NODES, EDGES = 50_000, 1_000_000  # of the graph that several processes train on
 # Processes and threads of each.
 PROCESSES = {"1": (1, 1), "1 of 2 threads": (1, 2), "2": (2, 1)}
 LARGE = "power law", "PPI as one", "COLLAB as one"
@@ -194,18 +195,34 @@ def dgl_network(dgl, num_features: int, num_classes: int) -> torch.nn.Module:
 
 
 def measure_processes(processes: str, seed: int) -> dict[str, float]:
-    """Seconds of an epoch on the made-up graph, in one process or two; its losses."""
+    """Seconds of an epoch on the made-up graph, in one process or two.
+
+    "validation" is the part that rank 0 does alone, measured by itself.
+    """
     number, threads = PROCESSES[processes]
     with TemporaryDirectory() as folder:
         output = Path(folder, "result.json")
         arguments = ["--threads", threads, "--epochs", 3, "--seed", seed]
-        arguments += ["--nodes", 50_000, "--edges", 1_000_000, "--output", output]
+        arguments += ["--nodes", NODES, "--edges", EDGES, "--output", output]
         torchrun(number, [str(argument) for argument in arguments])
         told = json.loads(output.read_text())
     return {
         "seconds": told["seconds"] / told["epochs"],
+        "validation": _validation_seconds(threads),
         "val_accuracy": told["val_accuracy"],
     }
+
+
+def _validation_seconds(threads: int) -> float:
+    graph = power_law_graph(NODES, EDGES).with_self_loops()
+    model = GAT(graph.num_features, graph.num_classes)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        validate = partial(evaluate_sampled, model, graph, graph.val_mask)
+        return measure.seconds({"": validate}, repeats=3)[""]
+    finally:
+        torch.set_num_threads(before)
 
 
 def torchrun_command(number: int, arguments: list[str]) -> list[str]:
@@ -251,7 +268,7 @@ def measure_partition(graph: str, method: str, parts: int, seed: int) -> dict:
 
 def measure_machines(method: str, seed: int) -> dict[str, float]:
     """What two servers and two trainers on one host send each other in a step."""
-    graph = power_law_graph(50_000, 1_000_000)
+    graph = power_law_graph(NODES, EDGES)
     with TemporaryDirectory() as folder:
         machines.cut(graph, 2, folder, method)
         output = Path(folder, "result.json")
