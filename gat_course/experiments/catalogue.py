@@ -263,7 +263,6 @@ GRIDS = {
             },
             scale.measure_partition,
             "edges and nodes that cross from part to part",
-            stored=False,
         ),
         Grid(
             "machines",
