@@ -79,20 +79,23 @@ def draw(
     >>> count, place[:2]
     (tensor([2, 5]), tensor([100, 101]))
     """
-    first = starts.index_select(0, targets).long()
-    degree = starts.index_select(0, targets + 1) - first
-    fixed = torch.zeros_like(first) if kept is None else kept.index_select(0, targets)
-    count = degree if fanout < 0 else degree.minimum(fixed + fanout)
-    begin = count.cumsum(0) - count
+    begin = starts.index_select(0, targets).long()
+    degree = starts.index_select(0, targets + 1) - begin
+    loops = torch.zeros_like(begin)
+    if kept is not None:
+        loops = kept.index_select(0, targets)
+    count = degree if fanout < 0 else degree.minimum(loops + fanout)
+    at = count.cumsum(0) - count  # where a target's share begins in the result
     place = torch.arange(int(count.sum()), device=starts.device)
-    place += torch.repeat_interleave(first - begin, count)  # the first ones of each
+    place += torch.repeat_interleave(begin - at, count)  # the first ones of each
     many = (degree > count).nonzero()[:, 0]
     if len(many) and fanout > 0:
-        after, at, d = (v.index_select(0, many) for v in (first, begin, degree))
-        skip = fixed.index_select(0, many)
-        taken = floyd(d - skip, fanout, generator)
+        begin, at, degree, loops = (
+            v.index_select(0, many) for v in (begin, at, degree, loops)
+        )
+        taken = floyd(degree - loops, fanout, generator)
         order = torch.arange(fanout, device=starts.device).unsqueeze(1)
-        place[(at + skip + order).flatten()] = (after + skip + taken).flatten()
+        place[(at + loops + order).flatten()] = (begin + loops + taken).flatten()
     return place, count
 
 

@@ -565,7 +565,13 @@ def test_pytest_finds_what_a_notebook_may_not_need(tree, needs, message):
 
 
 @pytest.mark.parametrize(
-    "asks", ["import_dgl = len", "x = DGLGATLayer = 1", "if 0:\n    import dgl.nn"]
+    "asks",
+    [
+        "import_dgl = len",
+        "has_dgl = len",
+        "x = DGLGATLayer = 1",
+        "if 0:\n    import dgl.nn",
+    ],
 )
 def test_pytest_leaves_dgl_to_a_notebook_that_asks_for_it(tree, monkeypatch, asks):
     path = store(tree, asks, "import sys\nassert 'dgl' not in sys.modules")

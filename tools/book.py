@@ -34,8 +34,8 @@ def read(path: Path) -> NotebookNode:
 
 
 def uses_dgl(nb: NotebookNode) -> bool:
-    """Whether a notebook's code asks for DGL, by `import_dgl`, its layers or graphs."""
-    asks = r"(?m)import_dgl|\b(UDF|DGL)GATLayer|\.dgl\(|^\s*(import|from) dgl\b"
+    """Whether a notebook's code asks for DGL, by `dgl_compat`, its layers or graphs."""
+    asks = r"(?m)import_dgl|has_dgl|\b(UDF|DGL)GATLayer|\.dgl\(|^\s*(import|from) dgl\b"
     code = (cell.source for cell in nb.cells if cell.cell_type == "code")
     return any(re.search(asks, source) for source in code)
 

@@ -72,7 +72,8 @@ def _smallest(function: Callable) -> None:
                 dst, key, fanout + 1
             ),
         }
-        with case(f"With dst = {dst.tolist()}, keys {key.tolist()}, fanout {fanout}:"):
+        keys = [round(number, 2) for number in key.tolist()]
+        with case(f"With dst = {dst.tolist()}, keys {keys}, fanout {fanout}:"):
             hint = "True and False are asked for, an edge each."
             refuse({hint: not bool(((value == 0) | (value == 1)).all())})
             refuse(mistakes, value, right.double())
