@@ -69,7 +69,11 @@ def layers_of(model: nn.Module) -> list[nn.Module]:
 
 
 def require_layered(model: nn.Module) -> nn.Module:
-    """The model, or an error where it cannot be computed layer by layer."""
+    """The model, or an error where it cannot be computed layer by layer.
+
+    >>> blockwise.require_layered(GAT(3, 2)).num_layers
+    2
+    """
     name = type(model).__name__
     if not hasattr(model, "layer1") or not hasattr(model, "num_layers"):
         raise ValueError(
@@ -87,7 +91,11 @@ def require_layered(model: nn.Module) -> nn.Module:
 
 
 def require_blocks(model: nn.Module, batch: Batch) -> None:
-    """Raise `ValueError` unless a batch has a block for each layer."""
+    """Raise `ValueError` unless a batch has a block for each layer.
+
+    >>> batch = NeighborSampler(power_law_graph(100, 1000), [5, 5])([7])
+    >>> blockwise.require_blocks(GAT(3, 2), batch)
+    """
     if len(batch.blocks) != model.num_layers:
         raise ValueError(
             f"the model has {model.num_layers} layers, the batch a block for each of "

@@ -16,6 +16,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0; 2 for an error, of which one line on stderr tells; 130 when
         it was interrupted from the keyboard.
+
+    >>> from gat_course.cli import main
+    >>> sizes = ["--nodes", "1000", "--edges", "20000", "--features", "32"]
+    >>> main(["cost", *sizes, "--memory", "8"])
+    1,000 nodes, 20,000 edges, 32 dense features; ...
+    0
     """
     args = _parser().parse_args(argv)
     errors = (ValueError, OSError, FloatingPointError, RuntimeError, ImportError)

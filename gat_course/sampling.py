@@ -21,6 +21,10 @@ class Block:
     Args:
         graph: the nodes, targets first, and edges into targets alone.
         num_targets: how many nodes are targets; a layer's other rows have no meaning.
+
+    >>> batch = NeighborSampler(power_law_graph(100, 1000), [2])([7, 8])
+    >>> batch.blocks[0].num_targets, batch.blocks[0].graph.num_edges
+    (2, 4)
     """
 
     graph: GraphData
@@ -35,6 +39,10 @@ class Batch:
         targets: the nodes whose outputs are wanted, `[B]`.
         nodes: the nodes whose features are read, `[N']`, the targets first.
         blocks: one for each layer, the first layer's first.
+
+    >>> batch = NeighborSampler(power_law_graph(100, 1000), [3, 2])([7, 8])
+    >>> batch.nodes[:2], len(batch.blocks)
+    (tensor([7, 8]), 2)
     """
 
     targets: Tensor
@@ -136,6 +144,9 @@ class Rows(NamedTuple):
         src: the source of each edge, `[E]`.
         edge: the number of each edge in the graph, `[E]`.
         loops: how many self-loops each row begins with, `[N]`.
+
+    >>> sampling.rows_of(GraphData.from_edges([0, 1], [1, 1])).loops
+    tensor([0, 1])
     """
 
     starts: Tensor
@@ -265,7 +276,11 @@ def edge_fields(graph: GraphData, edge: Tensor, place: Tensor) -> dict[str, Tens
 
 
 def require_fanouts(fanouts: Sequence[int]) -> list[int]:
-    """The fan-outs as a list, or an error that says what is wrong with them."""
+    """The fan-outs as a list, or an error that says what is wrong with them.
+
+    >>> sampling.require_fanouts((10, -1))
+    [10, -1]
+    """
     found = []
     for fanout in fanouts if isinstance(fanouts, Iterable) else [fanouts]:
         if isinstance(fanout, bool) or not hasattr(fanout, "__index__"):
@@ -280,7 +295,11 @@ def require_fanouts(fanouts: Sequence[int]) -> list[int]:
 
 
 def require_targets(graph: GraphData, targets: Tensor | Sequence[int]) -> Tensor:
-    """The targets as a tensor, or an error that says what is wrong with them."""
+    """The targets as a tensor, or an error that says what is wrong with them.
+
+    >>> sampling.require_targets(GraphData.from_edges([0, 1], [1, 1]), [1, 0])
+    tensor([1, 0])
+    """
     targets = torch.as_tensor(targets, device=graph.device)
     if targets.dim() != 1 or not len(targets) or targets.is_floating_point():
         raise ValueError("targets must be a list of node numbers, not empty")

@@ -56,6 +56,10 @@ def metis(graph: GraphData, num_parts: int) -> Tensor:
         RuntimeError: DGL, which has METIS, cannot be had here.
 
     Source: Karypis and Kumar, SIAM Journal on Scientific Computing 20, 1998.
+
+    >>> from gat_course.distributed import machines
+    >>> machines.metis(power_law_graph(100, 1000), 2).unique()
+    tensor([0, 1])
     """
     dgl = require_dgl("partition")
     whole = dgl.graph((graph.src, graph.dst), num_nodes=graph.num_nodes)
@@ -99,6 +103,11 @@ def cut(
     Raises:
         RuntimeError: DGL cannot be had here.
         ValueError: a field is missing, or there are fewer nodes than parts.
+
+    >>> from gat_course.distributed import machines
+    >>> part = machines.cut(power_law_graph(100, 1000), 2, "job")
+    >>> len(part)
+    100
     """
     missing = [n for n in ("x", "y", "train_mask") if getattr(graph, n) is None]
     if missing:
@@ -160,7 +169,12 @@ def is_here(address: str) -> bool:
 
 
 def free_hosts(number: int) -> list[tuple[str, int]]:
-    """Addresses of so many machines that this host plays, on ports nobody uses now."""
+    """Addresses of so many machines that this host plays, on ports nobody uses now.
+
+    >>> from gat_course.distributed import machines
+    >>> [address for address, port in machines.free_hosts(2)]
+    ['127.0.0.1', '127.0.0.1']
+    """
     found: list[tuple[str, int]] = []
     with contextlib.ExitStack() as taken:
         while len(found) < number:
@@ -203,7 +217,7 @@ def read_hosts(path: str | os.PathLike) -> list[tuple[str, int]]:
 
 
 def processes(
-    folder: Path, hosts: Sequence[tuple[str, int]], job: Sequence[str] = ()
+    folder: str | os.PathLike, hosts: Sequence[tuple[str, int]], job: Sequence[str] = ()
 ) -> list[Process]:
     """For each machine a server of its partition, then for each a trainer.
 
@@ -211,6 +225,11 @@ def processes(
         folder: where `partition` wrote; every machine sees it at the same place.
         hosts: address and port of each machine, in the order of the partitions.
         job: further arguments of `dgl_job`.
+
+    >>> from gat_course.distributed import machines
+    >>> hosts = [("192.168.0.5", 30050), ("192.168.0.6", 30050)]
+    >>> [process.name for process in machines.processes("job", hosts)]
+    ['server 0', 'server 1', 'trainer 0', 'trainer 1']
     """
     folder, number = Path(folder).absolute(), len(hosts)
     alone = len({address for address, _ in hosts}) < number  # one host plays several
@@ -255,6 +274,10 @@ def launch(
         ValueError: the folder has not as many partitions as there are machines.
         RuntimeError: a process ended with an error, or the time is over. The others
             are ended too; the message names it, and its last words.
+
+    >>> from gat_course.distributed import machines
+    >>> _ = machines.cut(power_law_graph(200, 2000), 1, "job")
+    >>> machines.launch("job", machines.free_hosts(1), ["--epochs", "1"])
     """
     folder = Path(folder).absolute()
     config = json.loads((folder / "graph.json").read_text())

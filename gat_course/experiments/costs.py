@@ -45,6 +45,10 @@ class Shape:
 
     Raises:
         ValueError: a number is below 1; the message names it.
+
+    >>> from gat_course.experiments.costs import Shape
+    >>> Shape(nodes=1000, edges=20_000, features=32).heads
+    8
     """
 
     nodes: int
@@ -142,7 +146,12 @@ def _doublings(size: float) -> float:
 
 
 def shape_of(edges: int, degree: int, widths: str) -> Shape:
-    """The shape of a run of `measure_costs`."""
+    """The shape of a run of `measure_costs`.
+
+    >>> from gat_course.experiments.costs import shape_of
+    >>> shape_of(1000, 20, "1 of 32").nodes
+    50
+    """
     features, heads, hidden = WIDTHS[widths]
     return Shape(
         nodes=edges // degree,
@@ -158,6 +167,11 @@ def fit_rates(runs: pd.DataFrame) -> dict[str, float]:
 
     Non-negative least squares of the relative errors; of the runs of one shape the
     fastest counts, as other work on the machine only ever slows one down.
+
+    >>> from gat_course.experiments import catalogue, costs
+    >>> rates = costs.fit_rates(catalogue.stored("costs"))
+    >>> min(rates.values()) >= 0
+    True
     """
     from scipy.optimize import nnls
 
@@ -175,7 +189,14 @@ def fit_rates(runs: pd.DataFrame) -> dict[str, float]:
 
 
 def step_seconds(shape: Shape, rates: dict[str, float]) -> float:
-    """Seconds of a full-batch step, on the machine and the threads of the rates."""
+    """Seconds of a full-batch step, on the machine and the threads of the rates.
+
+    >>> from gat_course.experiments import catalogue, costs
+    >>> rates = costs.fit_rates(catalogue.stored("costs"))
+    >>> shape = costs.Shape(nodes=1000, edges=20_000, features=32)
+    >>> 0 < costs.step_seconds(shape, rates) < 1
+    True
+    """
     return sum(rates[name] * number for name, number in time_terms(shape).items())
 
 
@@ -240,7 +261,11 @@ def _time(seconds: float) -> str:
 
 
 def training_step(graph: GraphData, heads: int, hidden: int) -> Callable[[], None]:
-    """A step of the paper's two-layer GAT on all of a graph, without arguments."""
+    """A step of the paper's two-layer GAT on all of a graph, without arguments.
+
+    >>> from gat_course.experiments.costs import training_step
+    >>> training_step(power_law_graph(100, 1000), heads=2, hidden=4)()
+    """
     sizes = graph.num_features, graph.num_classes
     model = GAT(*sizes, hidden=hidden, num_heads=heads).train()
     optimizer = torch.optim.Adam(

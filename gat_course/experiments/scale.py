@@ -226,7 +226,12 @@ def _validation_seconds(threads: int) -> float:
 
 
 def torchrun_command(number: int, arguments: list[str]) -> list[str]:
-    """What starts `gat_course.distributed.processes` in so many processes."""
+    """What starts `gat_course.distributed.processes` in so many processes.
+
+    >>> from gat_course.experiments.scale import torchrun_command
+    >>> torchrun_command(2, ["--data", "cora"])[-2:]
+    ['--data', 'cora']
+    """
     launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node"]
     command = [sys.executable, "-m", *launcher, str(number)]
     return [*command, "-m", "gat_course.distributed.processes", *arguments]
@@ -237,6 +242,10 @@ def torchrun(number: int, arguments: list[str]) -> subprocess.CompletedProcess:
 
     Raises:
         RuntimeError: the job ended with an error; the message is its stderr.
+
+    >>> from gat_course.experiments.scale import torchrun
+    >>> torchrun(1, ["--nodes", "100", "--edges", "1000", "--epochs", "1"]).returncode
+    0
     """
     # torchrun sets it to 1 with a warning; --threads decides.
     variables = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -123,7 +123,16 @@ def fit_sampled(
 
 
 class SampledClasses(NodeClasses):
-    """One graph whose nodes have a class each, in batches of some training nodes."""
+    """One graph whose nodes have a class each, in batches of some training nodes.
+
+    >>> from gat_course.training.sampled import SampledClasses
+    >>> graph = power_law_graph(1000, 20_000).with_self_loops()
+    >>> task = SampledClasses(graph, [5, 5], batch_size=500)
+    >>> task.prepare(GAT(graph.num_features, graph.num_classes))
+    >>> (share, number), size = next(task.batches())
+    >>> len(share.targets) == number == size
+    True
+    """
 
     fit, resumable = staticmethod(fit_sampled), True
     evaluate = staticmethod(evaluate_sampled)
