@@ -75,10 +75,15 @@ def require_layered(model: nn.Module) -> nn.Module:
     2
     """
     name = type(model).__name__
-    if not hasattr(model, "layer1") or not hasattr(model, "num_layers"):
+    if not all(hasattr(model, n) for n in ("layer1", "num_layers", "num_hops")):
         raise ValueError(
             f"{name} is no stack of layers, so it cannot be computed layer by layer; "
             "take a GAT"
+        )
+    if type(model).forward.__qualname__ != "Stack.forward":
+        raise ValueError(
+            f"{name} has a forward of its own, which is not its layers one after the "
+            "other; take a GAT"
         )
     far = any(getattr(layer, "extra_hops", 0) for layer in layers_of(model))
     if far or model.num_hops != model.num_layers:
@@ -143,13 +148,17 @@ def infer(
     model.eval()
     try:
         for number, layer in enumerate(layers, 1):
-            rows = []
+            outputs = None
             for part in equal_parts(nodes, batch_size):
                 batch = sampler(part)
                 out = layer(batch.blocks[0].graph.to(device), batch.rows(h).to(device))
-                rows.append(out[: len(part)].to(graph.device))
-            h = torch.cat(rows)
-            h = model.activation(h) if number < len(layers) else h
+                out = out[: len(part)]
+                out = model.activation(out) if number < len(layers) else out
+                if outputs is None:
+                    shape = (graph.num_nodes, *out.shape[1:])
+                    outputs = out.new_empty(shape, device=graph.device)
+                outputs[part] = out.to(graph.device)
+            h = outputs
         return h
     finally:
         model.train(was_training)

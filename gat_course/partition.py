@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from gat_course import intake
 from gat_course.graph import GraphData
 
 
@@ -25,10 +26,17 @@ def edge_cut(graph: GraphData, part: Tensor) -> float:
     return float((part[graph.src] != part[graph.dst])[other].double().mean())
 
 
-def halo_sizes(graph: GraphData, part: Tensor) -> list[int]:
+def halo_sizes(
+    graph: GraphData, part: Tensor, num_parts: int | None = None
+) -> list[int]:
     """For each part, how many nodes of others are sources of edges into it.
 
     A machine that holds the part has to hold their features too, or to fetch them.
+
+    Args:
+        graph: the graph.
+        part: the part of each node, `[N]`.
+        num_parts: how many parts; by default up to the last that has a node.
 
     >>> from gat_course.partition import halo_sizes
     >>> star = GraphData.from_edges([1, 2, 3], [0, 0, 0])
@@ -39,11 +47,12 @@ def halo_sizes(graph: GraphData, part: Tensor) -> list[int]:
     crossing = part[graph.src] != part[graph.dst]
     pair = part[graph.dst[crossing]] * graph.num_nodes + graph.src[crossing]
     home = torch.unique(pair) // graph.num_nodes
-    return torch.bincount(home, minlength=int(part.max()) + 1).tolist()
+    number = int(part.max()) + 1 if num_parts is None else num_parts
+    return torch.bincount(home, minlength=number).tolist()
 
 
 def _require_parts(graph: GraphData, part: Tensor) -> Tensor:
-    part = torch.as_tensor(part, device=graph.device)
+    part = intake.tensor("part", part, graph.device)
     if part.shape != (graph.num_nodes,) or part.is_floating_point():
         raise ValueError(
             f"part must hold a whole number for each node, [{graph.num_nodes}]; got "

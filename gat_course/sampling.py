@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gat_course import sparse
+from gat_course import intake, sparse
 from gat_course.graph import GraphData
 
 
@@ -281,12 +281,12 @@ def require_fanouts(fanouts: Sequence[int]) -> list[int]:
     >>> sampling.require_fanouts((10, -1))
     [10, -1]
     """
-    found = []
-    for fanout in fanouts if isinstance(fanouts, Iterable) else [fanouts]:
+    found, several = [], isinstance(fanouts, Iterable) and getattr(fanouts, "ndim", 1)
+    for fanout in fanouts if several else [fanouts]:
         if isinstance(fanout, bool) or not hasattr(fanout, "__index__"):
             raise TypeError(f"fanouts must be whole numbers, got {fanout!r}")
         found.append(operator.index(fanout))
-    if not isinstance(fanouts, Iterable) or not found or min(found) < -1:
+    if not several or not found or min(found) < -1:
         raise ValueError(
             "fanouts must hold a number for each layer, -1 for all edges or from 0 "
             f"on, as [10, 10]; got {fanouts}"
@@ -300,7 +300,7 @@ def require_targets(graph: GraphData, targets: Tensor | Sequence[int]) -> Tensor
     >>> sampling.require_targets(GraphData.from_edges([0, 1], [1, 1]), [1, 0])
     tensor([1, 0])
     """
-    targets = torch.as_tensor(targets, device=graph.device)
+    targets = intake.tensor("targets", targets, graph.device)
     if targets.dim() != 1 or not len(targets) or targets.is_floating_point():
         raise ValueError("targets must be a list of node numbers, not empty")
     if targets.dtype == torch.bool:

@@ -903,23 +903,42 @@ def combine_in_place(gradients, sizes):
     return sum(gradients)
 
 
-def cut_in_a_stream(graph, num_parts, friends=1.0, room=1.0, slack=0):
+def cut_in_a_stream(graph, num_parts, friends=1.0, room=1.0, slack=0, flip=1):
     most = -(-graph.num_nodes // num_parts) + slack
     part = torch.full((graph.num_nodes,), -1)
-    sizes = torch.zeros(num_parts)
+    sizes = torch.zeros(num_parts, dtype=torch.float64)
     for node in range(graph.num_nodes):
         near = part[graph.src[graph.dst == node]]
         score = friends * torch.bincount(near[near >= 0], minlength=num_parts)
-        score = (score + 1e-6) * (1 - room * sizes / most)
-        part[node] = score.where(sizes < most, torch.tensor(-1.0)).argmax()
+        score = score * (1 - room * sizes / most) - flip * 1e-9 * sizes
+        part[node] = score.where(sizes < most, torch.tensor(-9.0)).argmax()
         sizes[part[node]] += 1
     return part
 
 
-def cut_backwards(graph, num_parts):
-    last = graph.num_nodes - 1
-    turned = GraphData.from_edges(last - graph.src, last - graph.dst, last + 1)
-    return cut_in_a_stream(turned, num_parts).flip(0)
+def cut_with_lists(graph, num_parts):
+    most = math.ceil(graph.num_nodes / num_parts)
+    parts = [[] for _ in range(num_parts)]
+    for node in range(graph.num_nodes):
+        near = graph.src[graph.dst == node].tolist()
+        scores = [
+            sum(near.count(n) for n in set(near) & set(own)) * (1 - len(own) / most)
+            if len(own) < most
+            else -1.0
+            for own in parts
+        ]
+        best = [p for p in range(num_parts) if scores[p] == max(scores)]
+        parts[min(best, key=lambda p: len(parts[p]))].append(node)
+    found = np.zeros(graph.num_nodes, dtype=np.int32)
+    for number, own in enumerate(parts):
+        found[own] = number
+    return found
+
+
+def spoil(graph, num_parts):
+    part = cut_in_a_stream(graph, num_parts)
+    graph.src.zero_(), graph.dst.zero_()
+    return part * 0 + torch.arange(graph.num_nodes) * num_parts // graph.num_nodes
 
 
 def chebyshev(matrix, x, order, twice=2.0, less=1.0):
@@ -1670,7 +1689,7 @@ WRONG = [
     ("10.4", (combine_in_place,), "writes into what it is given"),
     ("10.4", (lambda g, n: combine(g, n)[0],), "should have shape [3, 2]"),
     ("10.4", (lambda g, n: combine(g, n[::-1]),), "the gradient is off by"),
-    ("10.5", (lambda g, p: torch.zeros(g.num_nodes),), "each may have 100 at most"),
+    ("10.5", (lambda g, p: torch.zeros(g.num_nodes),), "each may have 128 at most"),
     (
         "10.5",
         (lambda g, p: torch.arange(g.num_nodes) % p,),
@@ -1679,20 +1698,33 @@ WRONG = [
     (
         "10.5",
         (lambda g, p: cut_in_a_stream(g, p, friends=0.0),),
-        "most of a node's placed neighbours are",
+        "most of a node's placed sources are",
     ),
     ("10.5", (lambda g, p: cut_in_a_stream(g, p) + 1,), "yours go from 1 to 4"),
     ("10.5", (lambda g, p: cut_in_a_stream(g, p) + 0.5,), "must be whole numbers"),
-    ("10.5", (lambda g, p: cut_in_a_stream(g, p)[:-1],), "have shape [400]"),
+    ("10.5", (lambda g, p: cut_in_a_stream(g, p)[:-1],), "have shape [512]"),
     (
         "10.5",
         (lambda g, p: cut_in_a_stream(g, p, room=0.0, slack=9),),
-        "each may have 100 at most",
+        "each may have 128 at most",
+    ),
+    ("10.5", (lambda g, p: cut_in_a_stream(g, p, room=0.0),), "1 - size / most"),
+    ("10.5", (lambda g, p: cut_in_a_stream(g, p, room=-1.0),), "the number of a part"),
+    (
+        "10.5",
+        (lambda g, p: cut_in_a_stream(g, p, flip=0),),
+        "the one with fewest nodes",
     ),
     (
         "10.5",
+        (lambda g, p: cut_in_a_stream(turned(g), p),),
+        "from its sources; these are from it",
+    ),
+    ("10.5", (spoil,), "the one with fewest nodes"),
+    (
+        "10.5",
         (lambda g, p: cut_in_a_stream(g, p) if g.num_nodes > 9 else 0 * g.in_degrees,),
-        "With 3 nodes in 2 parts: A part has 3 nodes; 2 at most",
+        "With 3 nodes in 2 parts: The parts have [3, 0] nodes; each may have 2 at most",
     ),
 ]
 
@@ -1722,7 +1754,9 @@ OTHER_RIGHT = [
         lambda g, n: torch.stack(g).mul(torch.tensor(n)[:, None, None]).sum(0) / sum(n),
     ),
     ("10.4", lambda g, n: np.average([a.numpy() for a in g], axis=0, weights=n)),
-    ("10.5", cut_backwards),
+    ("10.5", cut_with_lists),
+    ("10.5", lambda g, p: cut_in_a_stream(g, p).tolist()),
+    ("10.5", lambda g, p: cut_in_a_stream(g, p).float()),
     (
         "7.6",
         lambda g, p: (

@@ -1,6 +1,9 @@
 """The cost model: memory as measured, rates found again, and what the command says."""
 
 import math
+import os
+from dataclasses import replace
+from functools import partial
 from itertools import product
 from types import SimpleNamespace
 
@@ -261,10 +264,15 @@ def test_a_tiny_case_is_measured():
 
 
 def test_a_process_that_dies_is_told_of():
-    # fewer edges than a node is to have: that leaves no node
-    with pytest.raises(
-        RuntimeError, match="exit code 1,.*: 3 edges, degree 5, 1 of 32"
-    ):
+    with pytest.raises(RuntimeError, match="exit code 7, perhaps for want.*: a graph$"):
+        costs.measure_training(partial(os._exit, 7), "a graph", 3, 1, 8)
+
+
+def test_an_error_in_the_process_is_told():
+    message = "30 edges, degree 5, 1 of 32: ValueError: num_nodes must be at least"
+    with pytest.raises(RuntimeError, match=message):
+        costs.measure_costs(30, 5, "even", "1 of 32", seed=0)
+    with pytest.raises(ValueError, match="nodes must be at least 1, got 0"):
         costs.measure_costs(3, 5, "even", "1 of 32", seed=0)
 
 
@@ -291,17 +299,45 @@ def test_the_report_says_whether_it_fits():
         "1,000,000 nodes, 10,000,000 edges, 32 dense features; 8 heads of 8, 8 classes"
     )
     assert any(line.startswith("peak") and ": it fits" in line for line in enough)
-    assert "largest that fits: 1 times this graph" in enough
+    assert "largest that fits: 1.00 times this graph" in enough
     assert "a measured process held up to 30% more than predicted" in enough
     short = costs.report(SHAPE, 0.999 * peak, runs)
     assert any(line.endswith("it does not fit") for line in short)
     assert f"graph and features {0.553:12.2f} GB" in short
     assert f"Python and PyTorch {0.35:12.2f} GB" in short
     half = costs.report(SHAPE, base + memory(SHAPE)["peak"] / 2, runs)
-    assert "largest that fits: 0.5 times this graph" in half
+    assert times_that_fit(half) == pytest.approx(0.5, rel=0.2)
     nothing = costs.report(SHAPE, 0.5 * base, runs)
     assert not any(line.startswith("largest that fits") for line in nothing)
     assert nothing[-1].endswith("on this CPU, 1 thread")
+
+
+def times_that_fit(lines):
+    (line,) = [line for line in lines if line.startswith("largest that fits: ")]
+    return float(line.split()[3].replace(",", ""))
+
+
+@pytest.mark.parametrize("gigabytes", [1, 8, 24, 100])
+@pytest.mark.parametrize(
+    ("nodes", "edges"), [(100, 400), (10**5, 10**6), (10**7, 10**8)]
+)
+def test_the_largest_that_fits_does_and_one_larger_does_not(nodes, edges, gigabytes):
+    runs = made_up_runs()
+    limit = gigabytes * 1e9
+    shape = Shape(nodes=nodes, edges=edges, features=32)
+    times = times_that_fit(costs.report(shape, limit, runs))
+    for factor, fits in ((0.97 * times, True), (1.03 * times, False)):
+        sizes = {"nodes": int(nodes * factor), "edges": int(edges * factor)}
+        peak = memory(replace(shape, **sizes))["peak"] + 3.5e8
+        assert (peak <= limit and max(sizes.values()) * 8 < 2**31) == fits
+
+
+def test_what_32_bits_cannot_count_does_not_fit():
+    lines = costs.report(
+        Shape(nodes=10**6, edges=3 * 10**8, features=8), 1e15, made_up_runs()
+    )
+    assert any("no: nodes or edges times heads need more than 32" in x for x in lines)
+    assert times_that_fit(lines) == pytest.approx(2**31 / 8 / (3 * 10**8), rel=0.02)
 
 
 def test_the_time_is_that_of_this_machine(monkeypatch):

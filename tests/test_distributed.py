@@ -21,6 +21,7 @@ import gat_course
 from gat_course import GAT, Blockwise, dgl_compat
 from gat_course.datasets.power_law import power_law_graph
 from gat_course.distributed import dgl_job, engine, machines, processes
+from gat_course.distributed.hosts import free_hosts, read_hosts
 from gat_course.graph import GraphData
 from gat_course.partition import edge_cut
 from gat_course.sampling import NeighborSampler
@@ -311,7 +312,7 @@ def launched(graph, parts, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machines, "JOB", "watched_job")
         patch.setenv("PYTHONPATH", str(code), prepend=os.pathsep)
-        machines.launch(parts[0], machines.free_hosts(2), arguments, timeout=LONGEST)
+        machines.launch(parts[0], free_hosts(2), arguments, timeout=LONGEST)
     left = shared_memory(), children()
     return out, json.loads((out / "told.json").read_text())["by_trainer"], left
 
@@ -389,7 +390,7 @@ def test_a_trainer_that_fails_alone_ends_the_job_and_nothing_is_left(parts, tmp_
     (tmp_path / "file").write_text("in the way of a folder")
     job = ["--classes", "8", "--output", str(tmp_path / "file" / "told.json")]
     with pytest.raises(RuntimeError, match="^trainer 0 ended with exit code 1") as told:
-        machines.launch(parts[0], machines.free_hosts(2), job, timeout=LONGEST)
+        machines.launch(parts[0], free_hosts(2), job, timeout=LONGEST)
     assert str(tmp_path / "file") in str(told.value)
     assert (shared_memory(), children()) == ([], [])
 
@@ -452,14 +453,14 @@ def test_a_process_that_fails_ends_the_job_with_its_last_words(stubborn):
         ".*/trainer-1.log: no memory is left$"
     )
     with pytest.raises(RuntimeError, match=message):
-        machines.launch(stubborn, machines.free_hosts(2), ["--fail"], LONGEST)
+        machines.launch(stubborn, free_hosts(2), ["--fail"], LONGEST)
     assert children() == []
 
 
 def test_a_job_beyond_its_time_is_ended(stubborn):
     message = "the time is over and server 0, server 1, .* still run.*logs are in /"
     with pytest.raises(RuntimeError, match=message):
-        machines.launch(stubborn, machines.free_hosts(2), timeout=0.0)
+        machines.launch(stubborn, free_hosts(2), timeout=0.0)
     assert children() == []
 
 
@@ -476,7 +477,7 @@ def test_the_command_tells_of_a_failure_in_one_line(stubborn, capsys):
 @pytest.mark.parametrize("number", [1, 3])
 def test_a_job_needs_a_partition_for_each_machine(stubborn, number):
     with pytest.raises(ValueError, match=f"holds 2 partitions for {number} machines"):
-        machines.launch(stubborn, machines.free_hosts(number))
+        machines.launch(stubborn, free_hosts(number))
     assert list(stubborn.glob("*.log")) == []
 
 
@@ -484,7 +485,7 @@ def test_a_job_needs_a_partition_for_each_machine(stubborn, number):
 
 
 def test_free_hosts_are_this_host_on_different_ports():
-    hosts = machines.free_hosts(4)
+    hosts = free_hosts(4)
     assert {address for address, _ in hosts} == {"127.0.0.1"}
     ports = [port for _, port in hosts]
     assert len({*ports, *(port - 1 for port in ports)}) == 8
@@ -494,7 +495,7 @@ def test_a_file_of_hosts_is_read(tmp_path):
     file = tmp_path / "hosts.txt"
     file.write_text("\n10.0.0.1 30050\n\n  10.0.0.2   30050 \n10.0.0.2 30060\n\n")
     hosts = [("10.0.0.1", 30050), ("10.0.0.2", 30050), ("10.0.0.2", 30060)]
-    assert machines.read_hosts(file) == hosts
+    assert read_hosts(file) == hosts
 
 
 @pytest.mark.parametrize(
@@ -502,19 +503,26 @@ def test_a_file_of_hosts_is_read(tmp_path):
     [
         ("", "hosts.txt names no machine"),
         ("\n \n", "hosts.txt names no machine"),
-        ("10.0.0.1 30050\n10.0.0.2\n", "line 2: a machine is an IP address and a port"),
-        ("10.0.0.1 port\n", "line 1: a machine is an IP address .*'10.0.0.1 port'"),
-        ("10.0.0.256 30050\n", "line 1: a machine is an IP address and a port"),
-        ("\nnode1 30050\n", "line 2: a machine is an IP address and a port.*node1"),
+        (
+            "10.0.0.1 30050\n10.0.0.2\n",
+            "line 2: a machine is an IPv4 address and a port",
+        ),
+        ("10.0.0.1 port\n", "line 1: a machine is an IPv4 address .*'10.0.0.1 port'"),
+        ("10.0.0.256 30050\n", "line 1: a machine is an IPv4 address and a port"),
+        ("\nnode1 30050\n", "line 2: a machine is an IPv4 address and a port.*node1"),
         ("10.0.0.1 80\n", "line 1: no port to use: 80"),
         ("10.0.0.1 65536\n", "line 1: no port to use: 65536"),
         ("10.0.0.1 3000\n\n10.0.0.1 3000\n", "line 3 names a machine twice"),
+        ("10.0.0.1 30050 4\n", "line 1: a machine is an IPv4 address"),
+        ("::1 30050\n", "line 1: a machine is an IPv4 address"),
+        ("127.0.0.1 3005\n10.0.0.1 3005\n", "this host by its loopback address"),
+        ("10.0.0.1 3005\n10.0.0.1 3004\n", "port 3004 is taken by the trainers"),
     ],
 )
 def test_a_file_of_hosts_that_makes_no_sense_is_refused(tmp_path, text, message):
     (tmp_path / "hosts.txt").write_text(text)
     with pytest.raises(ValueError, match=message):
-        machines.read_hosts(tmp_path / "hosts.txt")
+        read_hosts(tmp_path / "hosts.txt")
 
 
 def roles(found: list[machines.Process]) -> list[tuple[str, str]]:
@@ -544,7 +552,7 @@ def test_three_machines_get_a_server_and_a_trainer_each(tmp_path):
         assert (given["DGL_CONF_PATH"], given["DGL_IP_CONFIG"]) == (config, hosts)
         assert "GAT_COURSE_MACHINE" not in given
         *ssh, line = process.arguments()
-        assert ssh == ["ssh", "-o", "BatchMode=yes", process.address]
+        assert ssh == ["ssh", "-tt", "-o", "BatchMode=yes", process.address]
         env, *words = shlex.split(line)  # as the shell of that machine reads it
         variables = dict(word.split("=", 1) for word in words[: len(given)])
         assert (env, variables) == ("env", given)
@@ -571,6 +579,9 @@ def test_a_dry_run_prints_what_would_start(tmp_path, capsys, monkeypatch):
     file = tmp_path / "asked.txt"
     file.write_text("".join(f"{address} {port}\n" for address, port in HOSTS))
     arguments = ["--folder", str(tmp_path), "--hosts", str(file), "--dry-run"]
+    assert machines.main(["launch", *arguments]) == 2
+    assert "graph.json" in capsys.readouterr().err
+    (tmp_path / "graph.json").write_text('{"num_parts": 3}')
     assert machines.main(["launch", *arguments, "--", "--classes", "8"]) == 0
     lines = capsys.readouterr().out.splitlines()
     found = machines.processes(tmp_path, HOSTS, ["--classes", "8"])
@@ -578,7 +589,7 @@ def test_a_dry_run_prints_what_would_start(tmp_path, capsys, monkeypatch):
     assert [shlex.split(line) for line in lines[1::2]] == [
         process.arguments() for process in found
     ]
-    assert [path.name for path in tmp_path.iterdir()] == ["asked.txt"]
+    assert {path.name for path in tmp_path.iterdir()} == {"asked.txt", "graph.json"}
 
 
 @pytest.mark.parametrize(
@@ -597,8 +608,105 @@ def test_the_command_refuses_what_makes_no_sense(arguments, message, tmp_path, c
     assert list(tmp_path.iterdir()) == []
 
 
+def test_metis_cuts_into_one_part_and_no_more_than_there_are_nodes(graph, dgl):
+    assert machines.metis(graph, 1).tolist() == [0] * graph.num_nodes
+    for number in (0, -1, graph.num_nodes + 1):
+        with pytest.raises(ValueError, match="num_parts must be from 1 to 2000"):
+            machines.metis(graph, number)
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        ({"edges": 0}, {}, "cannot be cut into 2 parts: each needs a node and an edge"),
+        ({}, {"method": "foo"}, "method must be metis or random, got 'foo'"),
+        ({"edge_weight": 1}, {}, "has edge_weight, which a job would not look at"),
+        ({"edge_attr": 1}, {}, "has edge_attr, which a job would not look at"),
+        ({"train_mask": 0}, {}, "train_mask of .* selects no node"),
+    ],
+)
+def test_a_graph_that_makes_no_job_is_not_cut(
+    graph, dgl, tmp_path, changes, options, message
+):
+    whole = tmp_path / "whole"
+    machines.cut(graph, 2, whole)
+    before = {p: p.read_bytes() for p in whole.rglob("*") if p.is_file()}
+    if "edges" in changes:
+        graph = power_law_graph(graph.num_nodes, 0)
+    elif "train_mask" in changes:
+        graph = replace(graph, train_mask=torch.zeros_like(graph.train_mask))
+    else:
+        width = (graph.num_edges, 1) if "edge_attr" in changes else (graph.num_edges,)
+        graph = replace(graph, **{name: torch.ones(width) for name in changes})
+    with pytest.raises(ValueError, match=message):
+        machines.cut(graph, 2, whole, **options)
+    after = {p: p.read_bytes() for p in whole.rglob("*") if p.is_file()}
+    assert after == before and list(whole.glob(".*")) == []
+
+
+@pytest.mark.parametrize("parts", ["100", "150"])
+def test_too_many_parts_for_the_edges_are_refused(dgl, tmp_path, capsys, parts):
+    sizes = ["--nodes", "200", "--edges", "2000"]
+    arguments = ["--parts", parts, "--folder", str(tmp_path), *sizes]
+    assert machines.main(["partition", *arguments]) == 2
+    assert f"cannot be cut into {parts} parts" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_that_is_terminated_leaves_nothing_running(stubborn):
+    hosts = stubborn / "asked.txt"
+    hosts.write_text("127.0.0.1 30050\n127.0.0.1 30060\n")
+    source = (
+        "import sys; from gat_course.distributed import machines; "
+        f"machines.JOB = 'stubborn_job'; sys.exit(machines.main({['launch']!r} + "
+        f"{['--folder', str(stubborn), '--hosts', str(hosts)]!r}))"
+    )
+    with job(0, "-c", source) as started:
+        while len(children()) < 5:  # it, two servers and two trainers
+            assert started.poll() is None
+            time.sleep(0.1)
+        started.send_signal(signal.SIGTERM)
+        assert started.wait(timeout=LONGEST) == 143
+        assert children() == []
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "[1"])
+def test_a_damaged_partition_is_named(stubborn, text):
+    (stubborn / "graph.json").write_text(text)
+    with pytest.raises(ValueError, match="graph.json is damaged: cut the graph again"):
+        machines.launch(stubborn, free_hosts(2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--threads", "-1"], "--threads must be at least 1, got -1"),
+        (["--threads", "0"], "--threads must be at least 1, got 0"),
+        (
+            ["--patience-seconds", "0"],
+            "--patience-seconds must be from 1 to 1e6, got 0",
+        ),
+        (["--patience-seconds", "1e20"], "--patience-seconds must be from 1 to 1e6"),
+        (["--checkpoint-every", "nan"], "--checkpoint-every must be at least 0"),
+        (["--output", "/"], "--output must be a file, / is a folder"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_at_once(arguments, message, capsys):
+    assert processes.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith(f"gat_course: process 0 of 1: {message}")
+
+
+@pytest.mark.parametrize(("gpus", "kind"), [(0, "cpu"), (1, "cpu"), (2, "cuda")])
+def test_two_processes_that_share_one_gpu_train_on_the_cpu(monkeypatch, gpus, kind):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    assert processes._device().type == kind
+
+
 def test_a_graph_without_labels_is_not_cut(graph, tmp_path):
-    with pytest.raises(ValueError, match="has no y, which trainers need"):
+    with pytest.raises(ValueError, match="has no y: training needs x and y"):
         machines.cut(replace(graph, y=None), 2, tmp_path)
 
 

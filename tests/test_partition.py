@@ -1,5 +1,6 @@
 """Edge cuts and halos against sets in plain Python."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -48,6 +49,14 @@ def test_halos_hold_each_source_of_another_part_once(seed):
 def test_parts_without_nodes_have_no_halo():
     graph = GraphData.from_edges([0, 1, 2], [1, 2, 0])
     assert halo_sizes(graph, torch.tensor([0, 3, 3])) == [1, 0, 0, 1]
+
+
+def test_the_last_parts_may_be_empty_too():
+    ring = GraphData.from_edges([0, 1, 2, 3], [1, 2, 3, 0])
+    part = [0, 0, 1, 1]
+    assert halo_sizes(ring, part) == [1, 1]
+    assert halo_sizes(ring, part, num_parts=4) == [1, 1, 0, 0]
+    assert halo_sizes(ring, np.array(part)[::-1], num_parts=2) == [1, 1]
 
 
 def test_parts_may_be_any_whole_numbers():

@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,6 +13,7 @@ from gat_course import (
     GAT,
     GCN,
     MLP,
+    ChebyGINLayer,
     GATv2Layer,
     evaluate,
     evaluate_sampled,
@@ -19,6 +21,8 @@ from gat_course import (
     fit_sampled,
     power_law_graph,
 )
+from gat_course.experiments.claims import GCNWeightsLayer
+from gat_course.models import Stack
 from gat_course.training import checkpoint as checkpoints
 from gat_course.training.sampled import SampledClasses
 
@@ -39,6 +43,16 @@ def weighted(graph):
 
 
 make_gat = partial(GAT, 6, 3, hidden=4, num_heads=2)
+
+
+class SkipGAT(GAT):
+    def forward(self, graph, x):
+        h = self.activation(self.layer1(graph, x))
+        return self.layer2(graph, h) + h[:, :3]
+
+
+def cheby(order):
+    return Stack([ChebyGINLayer(6, 3, order=order)])
 
 
 def seeded(seed=0, dropout=0.0, **options):
@@ -225,6 +239,23 @@ def test_a_training_that_was_stopped_goes_on(graph, tmp_path, monkeypatch, patie
     assert torch.equal(vector(model), vector(expected))
 
 
+def test_numbers_of_numpy_go_into_a_checkpoint(graph, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
+    options = {"batch_size": np.int64(30), "lr": np.float64(0.01), "patience": None}
+    options["checkpoint"] = tmp_path / "run.checkpoint"
+    for fanouts in (np.array([2, 2]), [np.int64(2)] * 2, (2, 2), torch.tensor([2, 2])):
+        first = sampled(seeded(), graph, fanouts, max_epochs=1, **options)
+        again = sampled(seeded(), graph, [2, 2], max_epochs=2, **options)
+        assert again.epochs == 2 and again.val_loss[:1] == first.val_loss
+        options["checkpoint"].unlink()
+
+
+@pytest.mark.parametrize("fanouts", [2, np.int64(2), torch.tensor(2)])
+def test_a_fanout_for_no_layer_is_refused(graph, fanouts):
+    with pytest.raises(ValueError, match="fanouts must hold a number for each layer"):
+        sampled(seeded(), graph, fanouts)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -331,6 +362,10 @@ def test_options_that_make_no_training_are_refused(graph, options, message):
     [
         (partial(GCN, 6, 3), "GCN hears further than .* its source's degree"),
         (partial(MLP, 6, 3), "MLP is no stack of layers"),
+        (lambda: SkipGAT(6, 3, hidden=4), "SkipGAT has a forward of its own"),
+        (partial(GAT, 6, 3, layer=GCNWeightsLayer), "hears further than"),
+        (lambda: cheby(1), "Stack hears further than"),
+        (lambda: cheby(3), "Stack hears further than"),
         (partial(GAT, 5, 3), "x must be"),
         (lambda: make_gat().requires_grad_(False), "no parameter of GAT requires a"),
     ],

@@ -142,34 +142,76 @@ def _combined(function: Callable) -> None:
 
 @check("10.5")
 def _streamed(function: Callable) -> None:
-    graph = power_law_graph(400, 6000, 4, 4, exponent=4.0, inside=0.9, seed=3)
-    part = _parts(function(graph, 4), graph.num_nodes, 4)
-    sizes = torch.bincount(part, minlength=4)
-    refuse(
-        {
-            f"The parts have {sizes.tolist()} nodes; each may have "
-            f"{_most(graph.num_nodes, 4)} at most.": int(sizes.max())
-            > _most(graph.num_nodes, 4)
-        }
-    )
+    # 128 nodes a part: shares of it are exact, so that ties are ties.
+    graph = power_law_graph(512, 6000, 4, 4, exponent=4.0, inside=0.9, seed=3)
+    turned = GraphData.from_edges(graph.dst, graph.src, graph.num_nodes)
+    mistakes = {
+        "A part's score needs its share of free places, 1 - size / most.": _stream(
+            graph, 4, room=False
+        ),
+        "Count the edges into the node, from its sources; these are from it.": _stream(
+            turned, 4
+        ),
+        "Of parts with the same score take the one with fewest nodes.": _stream(
+            graph, 4, fewest=False
+        ),
+    }
+    part = _answer(function, graph, 4)
+    refuse(mistakes, part)
     cut = edge_cut(graph, part)
     refuse(
         {
             f"It cuts {cut:.0%} of the edges, as a random choice does (75 %): ask in "
-            "which part most of a node's placed neighbours are.": cut > 0.65
+            "which part most of a node's placed sources are.": cut > 0.65
         }
     )
+    close(part, _stream(graph, 4), "the number of a part", tolerance=0)
     for small, parts in (
         (GraphData.from_edges([], [], 3), 2),
         (GraphData.from_edges([0, 1], [1, 0], 5), 5),
         (GraphData.from_edges([0], [0], 1), 1),
+        (GraphData.from_edges([0, 0, 0, 1], [1, 2, 3, 2], 4), 2),
     ):
         with case(f"With {small.num_nodes} nodes in {parts} parts:"):
-            part = _parts(function(small, parts), small.num_nodes, parts)
-            largest = int(torch.bincount(part, minlength=parts).max())
-            most = _most(small.num_nodes, parts)
-            hint = f"A part has {largest} nodes; {most} at most."
-            refuse({hint: largest > most})
+            found = _answer(function, small, parts)
+            close(found, _stream(small, parts), "the number of a part", tolerance=0)
+
+
+def _stream(
+    graph: GraphData, num_parts: int, room: bool = True, fewest: bool = True
+) -> Tensor:
+    """Linear deterministic greedy; without its penalty, or its rule for ties."""
+    most, sizes = _most(graph.num_nodes, num_parts), [0] * num_parts
+    part: list[int] = []
+    sources: list[list[int]] = [[] for _ in range(graph.num_nodes)]
+    for src, dst in zip(graph.src.tolist(), graph.dst.tolist(), strict=True):
+        sources[dst].append(src)
+    for node in range(graph.num_nodes):
+        near = [part[src] for src in sources[node] if src < node]
+        best = max(
+            (p for p in range(num_parts) if sizes[p] < most),
+            key=lambda p: (
+                near.count(p) * ((most - sizes[p]) if room else 1),  # noqa: B023
+                -sizes[p] if fewest else 0,
+                -p,
+            ),
+        )
+        part.append(best)
+        sizes[best] += 1
+    return torch.tensor(part)
+
+
+def _answer(function: Callable, graph: GraphData, num_parts: int) -> Tensor:
+    """The parts that an answer gives, on a copy of the graph; none too large."""
+    copy = GraphData.from_edges(
+        graph.src.clone(), graph.dst.clone(), graph.num_nodes, x=graph.x
+    )
+    found = _parts(function(copy, num_parts), graph.num_nodes, num_parts)
+    sizes = torch.bincount(found, minlength=num_parts)
+    most = _most(graph.num_nodes, num_parts)
+    hint = f"The parts have {sizes.tolist()} nodes; each may have {most} at most."
+    refuse({hint: int(sizes.max()) > most})
+    return found
 
 
 def _most(num_nodes: int, num_parts: int) -> int:

@@ -13,13 +13,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import ipaddress
 import json
 import os
 import shlex
-import socket
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,9 +33,11 @@ from torch import Tensor
 from gat_course import measure
 from gat_course.datasets.power_law import power_law_graph
 from gat_course.distributed.engine import require_dgl
+from gat_course.distributed.hosts import is_here, read_hosts
 from gat_course.files import write_json
 from gat_course.graph import GraphData
 from gat_course.partition import edge_cut, halo_sizes
+from gat_course.training.labels import require_labels
 
 JOB = "gat_course.distributed.dgl_job"
 
@@ -54,6 +57,7 @@ def metis(graph: GraphData, num_parts: int) -> Tensor:
 
     Raises:
         RuntimeError: DGL, which has METIS, cannot be had here.
+        ValueError: there are fewer nodes than parts.
 
     Source: Karypis and Kumar, SIAM Journal on Scientific Computing 20, 1998.
 
@@ -61,10 +65,20 @@ def metis(graph: GraphData, num_parts: int) -> Tensor:
     >>> machines.metis(power_law_graph(100, 1000), 2).unique()
     tensor([0, 1])
     """
+    _require_number(graph, num_parts)
     dgl = require_dgl("partition")
+    if num_parts == 1:  # METIS would divide by zero
+        return torch.zeros(graph.num_nodes, dtype=torch.int64)
     whole = dgl.graph((graph.src, graph.dst), num_nodes=graph.num_nodes)
     with measure.quiet(), contextlib.redirect_stdout(io.StringIO()):  # it tells a lot
         return dgl.metis_partition_assignment(dgl.to_simple(whole), num_parts).long()
+
+
+def _require_number(graph: GraphData, num_parts: int) -> None:
+    if not 1 <= num_parts <= graph.num_nodes:
+        raise ValueError(
+            f"num_parts must be from 1 to {graph.num_nodes}, the nodes; got {num_parts}"
+        )
 
 
 @contextlib.contextmanager
@@ -102,38 +116,50 @@ def cut(
 
     Raises:
         RuntimeError: DGL cannot be had here.
-        ValueError: a field is missing, or there are fewer nodes than parts.
+        ValueError: a field is missing, edges have weights or features, which would be
+            lost; there are fewer nodes than parts, or a part would have no edge.
 
     >>> from gat_course.distributed import machines
     >>> part = machines.cut(power_law_graph(100, 1000), 2, "job")
     >>> len(part)
     100
     """
-    missing = [n for n in ("x", "y", "train_mask") if getattr(graph, n) is None]
-    if missing:
-        raise ValueError(f"{graph.name} has no {missing[0]}, which trainers need")
-    if not 1 <= num_parts <= graph.num_nodes:
-        raise ValueError(
-            f"num_parts must be from 1 to {graph.num_nodes}, the nodes; got {num_parts}"
-        )
+    require_labels(graph, graph.train_mask, "train_mask")
+    for name in ("edge_weight", "edge_attr"):
+        if getattr(graph, name) is not None:
+            raise ValueError(f"{graph.name} has {name}, which a job would not look at")
+    _require_number(graph, num_parts)
+    if method not in ("metis", "random"):
+        raise ValueError(f"method must be metis or random, got {method!r}")
     dgl = require_dgl("distributed")
     other = graph.src != graph.dst
     whole = dgl.graph((graph.src[other], graph.dst[other]), num_nodes=graph.num_nodes)
     whole.ndata["x"] = graph.x.to_dense()
     whole.ndata["y"], whole.ndata["train_mask"] = graph.y, graph.train_mask
     silent = contextlib.redirect_stdout(io.StringIO())
-    with _each_edge_once(dgl), measure.quiet(), silent:
-        order, _ = dgl.distributed.partition_graph(
-            whole,
-            "graph",
-            num_parts,
-            str(folder),
-            part_method=method if num_parts > 1 else "random",
-            return_mapping=True,
-        )
-    file = Path(folder) / "graph.json"
-    config = json.loads(file.read_text())
-    write_json(file, config | {"num_classes": graph.num_classes})
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
+        try:
+            with _each_edge_once(dgl), measure.quiet(), silent:
+                order, _ = dgl.distributed.partition_graph(
+                    whole,
+                    "graph",
+                    num_parts,
+                    unfinished,
+                    part_method=method if num_parts > 1 else "random",
+                    return_mapping=True,
+                )
+        except (IndexError, KeyError, TypeError, dgl.DGLError) as error:
+            raise ValueError(
+                f"{graph.name} cannot be cut into {num_parts} parts: each needs a node "
+                "and an edge into it; choose fewer parts"
+            ) from error
+        config = json.loads(Path(unfinished, "graph.json").read_text())
+        for number in range(num_parts):
+            part_folder = Path(folder, f"part{number}")
+            shutil.rmtree(part_folder, ignore_errors=True)
+            shutil.move(Path(unfinished, part_folder.name), part_folder)
+    write_json(Path(folder) / "graph.json", config | {"num_classes": graph.num_classes})
     part = torch.empty(graph.num_nodes, dtype=torch.int64)
     for number, (first, end) in enumerate(config["node_map"]["_N"]):
         part[order[first:end]] = number
@@ -160,60 +186,8 @@ class Process:
             return [sys.executable, *self.command]
         given = [f"{k}={v}" for k, v in self.variables.items()]
         line = shlex.join(["env", *given, "python", *self.command])
-        return ["ssh", "-o", "BatchMode=yes", self.address, line]
-
-
-def is_here(address: str) -> bool:
-    """Whether an IP address is this host's loopback device."""
-    return ipaddress.ip_address(address).is_loopback
-
-
-def free_hosts(number: int) -> list[tuple[str, int]]:
-    """Addresses of so many machines that this host plays, on ports nobody uses now.
-
-    >>> from gat_course.distributed import machines
-    >>> [address for address, port in machines.free_hosts(2)]
-    ['127.0.0.1', '127.0.0.1']
-    """
-    found: list[tuple[str, int]] = []
-    with contextlib.ExitStack() as taken:
-        while len(found) < number:
-            first, before = (taken.enter_context(socket.socket()) for _ in range(2))
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            with contextlib.suppress(OSError):
-                before.bind(("127.0.0.1", port - 1))  # for `MASTER_PORT`
-                found.append(("127.0.0.1", port))
-    return found
-
-
-def read_hosts(path: str | os.PathLike) -> list[tuple[str, int]]:
-    """Address and port of each machine, from a file with a line for each.
-
-    Raises:
-        ValueError: a line is not `ADDRESS PORT`, or two name the same.
-    """
-    found = []
-    for number, line in enumerate(Path(path).read_text().splitlines(), 1):
-        words = line.split()
-        if not words:
-            continue
-        try:
-            address, port = words[0], int(words[1])
-            ipaddress.ip_address(address)
-        except (IndexError, ValueError):
-            raise ValueError(
-                f"{path}, line {number}: a machine is an IP address and a port, as "
-                f"'192.168.0.5 30050'; got {line!r}"
-            ) from None
-        if not 1025 < port < 65536:
-            raise ValueError(f"{path}, line {number}: no port to use: {port}")
-        if (address, port) in found:
-            raise ValueError(f"{path}, line {number} names a machine twice: {line!r}")
-        found.append((address, port))
-    if not found:
-        raise ValueError(f"{path} names no machine")
-    return found
+        # -tt: what runs there ends with the ssh that started it
+        return ["ssh", "-tt", "-o", "BatchMode=yes", self.address, line]
 
 
 def processes(
@@ -277,15 +251,11 @@ def launch(
 
     >>> from gat_course.distributed import machines
     >>> _ = machines.cut(power_law_graph(200, 2000), 1, "job")
-    >>> machines.launch("job", machines.free_hosts(1), ["--epochs", "1"])
+    >>> from gat_course.distributed.hosts import free_hosts
+    >>> machines.launch("job", free_hosts(1), ["--epochs", "1"])
     """
     folder = Path(folder).absolute()
-    config = json.loads((folder / "graph.json").read_text())
-    if config["num_parts"] != len(hosts):
-        raise ValueError(
-            f"{folder} holds {config['num_parts']} partitions for {len(hosts)} "
-            "machines: cut the graph into as many"
-        )
+    config = _config(folder, len(hosts))
     lines = [f"{address} {port}\n" for address, port in hosts]
     (folder / "hosts.txt").write_text("".join(lines))
     for machine in range(len(hosts)):  # for one host that plays several
@@ -313,6 +283,22 @@ def launch(
             left.unlink(missing_ok=True)
 
 
+def _config(folder: Path, machines: int) -> dict:
+    """What `cut` wrote into the folder, if it is for so many machines."""
+    file = folder / "graph.json"
+    try:
+        config = json.loads(file.read_text())
+        number = config["num_parts"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file} is damaged: cut the graph again") from error
+    if number != machines:
+        raise ValueError(
+            f"{folder} holds {number} partitions for {machines} machines: cut the "
+            "graph into as many"
+        )
+    return config
+
+
 def _wait(folder: Path, started: dict[str, subprocess.Popen], end: float) -> None:
     while any(process.poll() is None for process in started.values()):
         for name, process in started.items():
@@ -337,7 +323,8 @@ def _log(folder: Path, name: str) -> Path:
 
 def _last_words(folder: Path, name: str) -> str:
     lines = _log(folder, name).read_text(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "none")
+    told = (line.strip() for line in reversed(lines))  # [bt]: C++'s way there
+    return next((line for line in told if line and "[bt]" not in line), "none")
 
 
 def _partition(args: argparse.Namespace) -> int:
@@ -345,7 +332,7 @@ def _partition(args: argparse.Namespace) -> int:
     part = cut(graph, args.parts, args.folder)
     print(f"{graph} in {args.parts} parts: {args.folder}")
     print(f"cut: {edge_cut(graph, part):.1%} of the edges")
-    for number, size in enumerate(halo_sizes(graph, part)):
+    for number, size in enumerate(halo_sizes(graph, part, args.parts)):
         print(f"part {number}: {int((part == number).sum())} nodes, halo {size}")
     return 0
 
@@ -353,12 +340,17 @@ def _partition(args: argparse.Namespace) -> int:
 def _launch(args: argparse.Namespace) -> int:
     hosts = read_hosts(args.hosts)
     if args.dry_run:
+        _config(Path(args.folder), len(hosts))
         for process in processes(Path(args.folder), hosts, args.job):
             given = [f"{k}={v}" for k, v in process.variables.items()]
             given = ["env", *given] if is_here(process.address) else []
             print(f"# {process.name}\n{shlex.join([*given, *process.arguments()])}")
         return 0
-    launch(args.folder, hosts, args.job, args.timeout)
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        launch(args.folder, hosts, args.job, args.timeout)
+    finally:  # however it ends, nothing it started runs on
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 

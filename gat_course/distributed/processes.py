@@ -43,7 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     signal.signal(signal.SIGTERM, _end)
     try:
+        _require_sense(args)
         told = _train(args, rank, world)
+        if rank == 0 and args.output:
+            write_json(args.output, told)
     except (ValueError, OSError, FloatingPointError) as error:
         return _stop(2, f"process {rank} of {world}: {error}")
     except RuntimeError as error:  # gloo's and NCCL's are of this kind
@@ -62,8 +65,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             dist.destroy_process_group()
     if rank == 0:
         print(json.dumps(told))
-        if args.output:
-            write_json(args.output, told)
     return 0
 
 
@@ -76,13 +77,25 @@ class _StoppedError(RuntimeError):
     pass
 
 
+def _require_sense(args: argparse.Namespace) -> None:
+    if args.threads is not None and args.threads < 1:
+        raise ValueError(f"--threads must be at least 1, got {args.threads}")
+    if not 1 <= args.patience_seconds <= 1e6:
+        raise ValueError(
+            f"--patience-seconds must be from 1 to 1e6, got {args.patience_seconds:g}"
+        )
+    if not args.checkpoint_every >= 0:
+        raise ValueError(
+            f"--checkpoint-every must be at least 0, got {args.checkpoint_every:g}"
+        )
+    if args.output and Path(args.output).is_dir():
+        raise ValueError(f"--output must be a file, {args.output} is a folder")
+
+
 def _train(args: argparse.Namespace, rank: int, world: int) -> dict:
     if args.threads:
         torch.set_num_threads(args.threads)
-    device = torch.device("cpu")
-    if torch.cuda.is_available():
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-        torch.cuda.set_device(device)
+    device = _device()
     if world > 1:
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
@@ -123,6 +136,15 @@ def _train(args: argparse.Namespace, rank: int, world: int) -> dict:
         "test_loss": found.loss,
         "test_accuracy": found.accuracy,
     }
+
+
+def _device() -> torch.device:
+    """A GPU for each process of this machine, or the CPU for all."""
+    if torch.cuda.device_count() < int(os.environ.get("LOCAL_WORLD_SIZE", 1)):
+        return torch.device("cpu")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    torch.cuda.set_device(device)
+    return device
 
 
 def _graph(args: argparse.Namespace) -> GraphData:

@@ -25,6 +25,8 @@ from gat_course.training.one_graph import evaluate, fit
 class GCNWeightsLayer(UniformGATLayer):
     """The same layer with GCN's weights, $1/\\sqrt{|N(i)||N(j)|}$."""
 
+    extra_hops = 1  # its weights ask for the sources' own degrees, a step further
+
     def shares(self, graph: GraphData, dtype: torch.dtype) -> Tensor:
         """GCN's weight of each edge, `[E]`."""
         degree = graph.in_degrees.clamp(min=1).to(dtype)

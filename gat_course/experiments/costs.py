@@ -10,7 +10,7 @@ import math
 import multiprocessing
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -225,8 +225,9 @@ def report(shape: Shape, limit: float, runs: pd.DataFrame) -> list[str]:
     found, base = memory(shape), float(runs["base"].median())
     peak, rates = found["peak"] + base, fit_rates(runs)
     fits = "it fits" if peak <= limit else "it does not fit"
+    if max(shape.nodes, shape.edges) * shape.heads >= 2**31:
+        fits = "no: nodes or edges times heads need more than 32 bits"
     seconds = step_seconds(shape, rates) * speed_here(rates)
-    largest = (limit - base) / found["peak"]
     held = max(
         (run.bytes + run.base)
         / (memory(shape_of(run.edges, run.degree, run.widths))["peak"] + run.base)
@@ -243,14 +244,29 @@ def report(shape: Shape, limit: float, runs: pd.DataFrame) -> list[str]:
         f"peak                 {peak / 1e9:10.2f} GB of {limit / 1e9:g}: {fits}",
         f"a measured process held up to {held - 1:.0%} more than predicted",
     ]
-    if largest > 0:
-        lines.append(f"largest that fits: {largest:.2g} times this graph")
+    times = _largest(shape, limit - base)
+    if times > 0:
+        lines.append(f"largest that fits: {times:,.2f} times this graph")
     threads = torch.get_num_threads()
     lines.append(
         f"an epoch, full batch: about {_time(seconds)} on this CPU, {threads} thread"
         f"{'s' if threads > 1 else ''}"
     )
     return lines
+
+
+def _largest(shape: Shape, limit: float) -> float:
+    """How many times as many nodes and edges fit into so many bytes, to a percent."""
+    fits, times = 0.0, 2.0**40
+    while times - fits > 0.01 * times and times > 1e-9:
+        middle = (fits * times) ** 0.5 if fits else times / 2
+        sizes = {n: max(int(getattr(shape, n) * middle), 1) for n in ("nodes", "edges")}
+        countable = max(sizes.values()) * shape.heads < 2**31
+        if countable and memory(replace(shape, **sizes))["peak"] <= limit:
+            fits = middle
+        else:
+            times = middle
+    return fits
 
 
 def _time(seconds: float) -> str:
@@ -320,7 +336,7 @@ def measure_training(
         hidden: $F'$ of a hidden head.
 
     Raises:
-        RuntimeError: the process ended early, perhaps for want of memory.
+        RuntimeError: the process ended early, or raised an error, which is told.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -329,7 +345,7 @@ def measure_training(
     process.start()
     theirs.close()
     try:
-        return ours.recv()
+        told = ours.recv()
     except EOFError:
         process.join()
         raise RuntimeError(
@@ -338,9 +354,19 @@ def measure_training(
         ) from None
     finally:
         process.join()
+    if isinstance(told, str):
+        raise RuntimeError(f"{name}: {told}")
+    return told
 
 
-def _answer(line, lists, features, heads, hidden) -> None:
+def _answer(line, *given) -> None:
+    try:
+        line.send(_measured(*given))
+    except Exception as error:
+        line.send(f"{type(error).__name__}: {error}")
+
+
+def _measured(lists, features, heads, hidden) -> dict[str, float]:
     torch.set_num_threads(1)
     tiny = training_step(power_law_graph(100, 1000, features), heads, hidden)
     tiny()
@@ -362,13 +388,11 @@ def _answer(line, lists, features, heads, hidden) -> None:
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
-    line.send(
-        {
-            "seconds": min(times),
-            "sorting": sorting,
-            "bytes": measure.peak() - base,
-            "making": made - base,
-            "given": given - base,
-            "base": base,
-        }
-    )
+    return {
+        "seconds": min(times),
+        "sorting": sorting,
+        "bytes": measure.peak() - base,
+        "making": made - base,
+        "given": given - base,
+        "base": base,
+    }

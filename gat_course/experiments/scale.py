@@ -22,6 +22,7 @@ from gat_course.datasets.ppi import load_ppi
 from gat_course.datasets.tu import load_tu
 from gat_course.distributed import machines
 from gat_course.distributed.engine import require_dgl
+from gat_course.distributed.hosts import free_hosts
 from gat_course.experiments.costs import measure_training
 from gat_course.graph import GraphData
 from gat_course.graphs import batch_graphs
@@ -282,7 +283,7 @@ def measure_machines(method: str, seed: int) -> dict[str, float]:
         machines.cut(graph, 2, folder, method)
         output = Path(folder, "result.json")
         job = ["--epochs", "2", "--seed", str(seed)]
-        hosts = machines.free_hosts(2)
+        hosts = free_hosts(2)
         machines.launch(folder, hosts, [*job, "--output", str(output)])
         told = json.loads(output.read_text())["by_trainer"]
     steps = told[0]["steps"]

@@ -66,6 +66,8 @@ class ChebyGINLayer(nn.Module):
             )
         self.in_features = in_features
         self.order, self.aggregation = order, aggregation
+        # its matrices reach further, and their weights ask for the sources' degrees
+        self.extra_hops = max(order - 1, 1)
         width = in_features * order
         sizes = [width, hidden, out_features] if hidden else [width, out_features]
         steps = []

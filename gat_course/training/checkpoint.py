@@ -21,9 +21,17 @@ EVERY = 30  # seconds
 
 def about(model: nn.Module, task: Task, options: dict) -> dict[str, object]:
     """What decides a training, and so must be the same where it goes on."""
-    described = task.describe(model, options | task.options, torch.get_num_threads())
+    options = {name: _plain(v) for name, v in (options | task.options).items()}
+    described = task.describe(model, options, torch.get_num_threads())
     versions = f"gat_course {__version__}, torch {torch.__version__}"
     return described | {"versions": versions}
+
+
+def _plain(value: object) -> object:
+    """A number of NumPy or PyTorch as one of Python, which any checkpoint can hold."""
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
 class State:

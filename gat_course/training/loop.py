@@ -43,6 +43,7 @@ def fit_task(
     task.prepare(model)
     from tqdm import tqdm
 
+    lr, weight_decay = float(lr), float(weight_decay)  # no NumPy in a checkpoint
     optimizer = torch.optim.Adam(
         parameter_groups(model), lr=lr, weight_decay=weight_decay, fused=True
     )

@@ -108,7 +108,7 @@ def fit_sampled(
             f"fit_sampled trains on a GraphData, not on {type(graph).__name__}"
         )
     task = SampledClasses(
-        graph, fanouts=list(fanouts), batch_size=batch_size, rank=rank, world=world
+        graph, fanouts=fanouts, batch_size=batch_size, rank=rank, world=world
     )
     return fit_task(
         model,
@@ -140,7 +140,7 @@ class SampledClasses(NodeClasses):
     def __init__(
         self,
         graph: GraphData,
-        fanouts: list[int],
+        fanouts: Sequence[int],
         batch_size: int = 512,
         rank: int = 0,
         world: int = 1,
@@ -151,9 +151,10 @@ class SampledClasses(NodeClasses):
                 f"rank must be from 0 to world - 1, got rank {rank} of world {world}; "
                 "torchrun tells both by the variables RANK and WORLD_SIZE"
             )
-        self.options = {"fanouts": fanouts, "batch_size": batch_size, "world": world}
-        self.rank, self.world, self.writes = rank, world, rank == 0
         self.sampler = NeighborSampler(graph, fanouts)
+        own = {"batch_size": batch_size, "world": world}
+        self.options = {"fanouts": self.sampler.fanouts} | own
+        self.rank, self.world, self.writes = rank, world, rank == 0
 
     def prepare(self, model: nn.Module) -> None:
         graph = self.data
