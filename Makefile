@@ -4,6 +4,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed
+PINS := requirements.txt pyproject.toml site/package-lock.json
 PYTEST := $(PY) -m pytest -n 2
 SUPPORTED := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 15))
 PORT := 8000
@@ -48,7 +49,7 @@ help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 ifneq ($(origin LOCKED),command line)
-$(INSTALLED): requirements.txt pyproject.toml
+$(INSTALLED): $(PINS)
 	@'$(PYTHON)' -c '$(SUPPORTED)' 2>/dev/null || { { \
 	echo "No Python 3.10 to 3.14 with venv found$(if $(PYTHON), ('$(PYTHON)' is none))." \
 	"Install one, or name it: make PYTHON=/path/to/python3.11"; \
@@ -59,9 +60,10 @@ $(INSTALLED): requirements.txt pyproject.toml
 else
 # Reached with the lock, and only if no other make has done it meanwhile. Without the
 # stamp .venv is unfinished and is made anew; with an old one it is updated.
-$(INSTALLED): requirements.txt pyproject.toml
+$(INSTALLED): $(PINS)
 	test -f $@ || '$(PYTHON)' -m venv --clear $(VENV)
 	$(PY) -m pip install --quiet --requirement requirements.txt --editable .
+	PATH="$(abspath $(VENV))/bin:$$PATH" npm ci --silent --no-audit --no-fund --prefix site
 	touch $@
 endif
 

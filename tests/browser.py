@@ -10,12 +10,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 600_000  # milliseconds
-READY = """
-Promise.resolve(window.MathJax?.startup?.promise)
-.then(() => document.fonts.ready)
-.then(() => true)
-"""
-FIRST_VISIT = "Got invalid theme mode"  # the theme's, where nothing is stored yet
+READY = "document.fonts.ready.then(() => document.readyState == 'complete')"
 
 
 def find() -> str | None:
@@ -36,7 +31,7 @@ class Reader:
         self.errors: list[str] = []
 
     def open(self, url: str, width: int = 1280, dark: bool = False) -> Page:
-        """The page as soon as its equations are typeset; a narrow one is a phone's."""
+        """The page as soon as it and its fonts are there; a narrow one is a phone's."""
         page = self.browser.new_page(
             viewport={"width": width, "height": 900},
             is_mobile=width < 600,
@@ -51,5 +46,5 @@ class Reader:
         return page
 
     def _note(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.text.startswith(FIRST_VISIT):
+        if message.type in ("error", "warning"):
             self.errors.append(f"{message.text} ({message.location['url']})")

@@ -4,6 +4,7 @@ One build serves all tests. What only a browser can tell (equations typeset, not
 fetched from elsewhere, no page wider than a phone) is skipped where none is installed.
 """
 
+import gzip
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
+from fontTools.ttLib import TTFont
 
 from tools import book
 from tools.address import address
@@ -24,6 +26,8 @@ from tools.book import ROOT
 PAGES = book.pages()
 CHAPTERS = [book.page_of(path) for path in book.notebooks()]
 MAX_BYTES = 2_000_000  # of a page with its own pictures
+STOPS = 120  # of a keyboard in chapter 1
+FRONT, HEAVIEST = 450_000, 700_000  # bytes of a first visit, as sent
 BUILD = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
 
 
@@ -190,17 +194,14 @@ def test_a_page_asks_nobody_and_its_scripts_run(origin, reader, page):
     assert reader.errors == []
 
 
-TYPESET = "document.querySelectorAll('.math:has(mjx-container)').length"
-# MathJax shows an error as mjx-merror, and a command that it does not know in red.
-WRONG = """
-[...document.querySelectorAll("mjx-merror, .math mjx-mtext[style*=red]")]
-    .map(element => element.closest("mjx-container").textContent)
-"""
+# KaTeX would show what it does not understand in red.
+TYPESET = "document.querySelectorAll('.math:has(.katex-html):has(math)').length"
+WRONG = "[...document.querySelectorAll('.katex-error')].map(e => e.textContent)"
 # What a reader sees as text, code aside.
 PROSE = """
 (() => {
     const article = document.querySelector("article").cloneNode(true);
-    article.querySelectorAll("pre, code, script, mjx-container")
+    article.querySelectorAll("pre, code, script, .katex")
         .forEach(element => element.remove());
     return article.textContent;
 })()
@@ -208,12 +209,139 @@ PROSE = """
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_equations_are_typeset(html, site, origin, reader, page):
-    shown = reader.open(f"{origin}/{page}.html")
+def test_equations_need_no_script(html, site, origin, chromium, page):
+    context = chromium.new_context(java_script_enabled=False)
+    shown = context.new_page()
+    shown.goto(f"{origin}/{page}.html")
+    assert shown.locator("article").is_visible()
+    context.close()
+    context = chromium.new_context()
+    context.route("**/*.js*", lambda route: route.abort())
+    shown = context.new_page()
+    shown.goto(f"{origin}/{page}.html")
     assert shown.evaluate(TYPESET) == html[site / f"{page}.html"].equations
     assert shown.evaluate(WRONG) == []
     prose = shown.evaluate(PROSE)
     assert re.findall(r".*(?:\$|\\[(\[]|\\tag|\\begin).*", prose) == []
+    context.close()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_theme_is_there_before_any_script_is_loaded(origin, chromium, dark):
+    context = chromium.new_context(color_scheme="dark" if dark else "light")
+    context.route("**/*.js*", lambda route: route.abort())
+    shown = context.new_page()
+    shown.goto(f"{origin}/{CHAPTERS[0]}.html")
+    colour = shown.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert colour == ("rgb(18, 18, 18)" if dark else "rgb(255, 255, 255)")
+    code = shown.evaluate("getComputedStyle(document.querySelector('pre')).color")
+    assert (sum(map(int, re.findall(r"\d+", code)[:3])) > 400) == dark
+    context.close()
+
+
+def transferred(site: Path, urls: set[str]) -> int:
+    """Bytes that a server with gzip sends for these addresses."""
+    packed = (".woff2", ".png", ".jpg", ".gz")
+    total = 0
+    for url in urls:
+        file = site / unquote(urlsplit(url).path).lstrip("/")
+        content = file.read_bytes() if file.is_file() else b""
+        total += len(content if file.suffix in packed else gzip.compress(content, 6))
+    return total
+
+
+SHIFTS = """
+new Promise(done => {
+    let sum = 0;
+    const seen = entries => entries.filter(e => !e.hadRecentInput)
+        .forEach(e => { sum += e.value });
+    const watch = new PerformanceObserver(list => seen(list.getEntries()));
+    watch.observe({type: "layout-shift", buffered: true});
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+        seen(watch.takeRecords());
+        done(sum);
+    }));
+})
+"""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_light_and_nothing_in_it_moves(site, origin, reader, page):
+    """What a first visit loads, with all pictures; what moves while they come."""
+    for width in (1280, 390):
+        reader.requests.clear()
+        shown = reader.open(f"{origin}/{page}.html", width=width)
+        assert shown.evaluate(SHIFTS) < 0.05
+        shown.evaluate(
+            "document.querySelectorAll('img').forEach(i => { i.loading = 'eager' })"
+        )
+        shown.wait_for_function("[...document.images].every(image => image.complete)")
+        assert shown.evaluate(SHIFTS) < 0.05
+        limit = FRONT if page == PAGES[0] else HEAVIEST
+        assert transferred(site, set(reader.requests)) < limit
+
+
+AXE = ROOT / "site" / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+FOUND = """
+rules => axe.run(document, {runOnly: rules, resultTypes: ["violations"]})
+    .then(found => found.violations.map(
+        v => [v.id, v.nodes.length, v.nodes[0].html.slice(0, 200)]
+    ))
+"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("page", [*PAGES, "search", "genindex"])
+def test_axe_finds_nothing(origin, reader, page, dark):
+    shown = reader.open(f"{origin}/{page}.html", dark=dark)
+    shown.evaluate(AXE.read_text("utf-8"))
+    assert shown.evaluate(FOUND, RULES) == []
+
+
+FOCUSED = """
+() => {
+    const now = document.activeElement;
+    const {outlineStyle, outlineWidth, boxShadow} = getComputedStyle(now);
+    const seen = outlineStyle != "none" && parseFloat(outlineWidth) > 0;
+    return [now.outerHTML.slice(0, 120), seen || boxShadow != "none"];
+}
+"""
+
+
+def test_chapter_1_is_walked_by_tab_and_each_stop_is_seen(origin, reader):
+    shown = reader.open(f"{origin}/{CHAPTERS[0]}.html")
+    stops = []
+    while len(stops) < STOPS:
+        shown.keyboard.press("Tab")
+        stop, seen = shown.evaluate(FOCUSED)
+        if stop.startswith("<body"):
+            break
+        assert seen, stop
+        stops.append(stop)
+    assert len(stops) < STOPS
+
+
+def test_no_equation_is_a_tab_stop(origin, reader):
+    shown = reader.open(f"{origin}/{CHAPTERS[0]}.html")
+    assert shown.locator(".math [tabindex='0'], .math a").count() == 0
+
+
+def test_icon_fonts_hold_the_icons_that_are_shown(site, origin, reader):
+    fonts = list(site.rglob("webfonts/*"))
+    assert {font.suffix for font in fonts} == {".woff2"}
+    assert sum(font.stat().st_size for font in fonts) < 20_000
+    held = set()
+    for font in fonts:
+        held |= set(TTFont(font).getBestCmap())
+    shown = reader.open(f"{origin}/{CHAPTERS[0]}.html")
+    icons = shown.evaluate("""
+        [...document.querySelectorAll("[class*=' fa-'], [class^='fa-']")]
+            .map(icon => getComputedStyle(icon, "::before").content)
+            .filter(content => content.length == 3)
+            .map(content => content.codePointAt(1))
+    """)
+    assert len(icons) > 10 and set(icons) <= held
 
 
 # What reaches beyond the window and is not inside something that scrolls by itself.
@@ -222,7 +350,7 @@ WIDE = """
 [...document.querySelectorAll("article *")]
     .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
     .filter(element => !element.closest("pre, table, div.math, [class*=scrollable]"))
-    .filter(element => !element.closest("mjx-assistive-mml"))
+    .filter(element => !element.closest(".katex-mathml, .katex svg"))
     .map(element => element.outerHTML.slice(0, 80))
     .slice(0, 3)
 """

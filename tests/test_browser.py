@@ -8,8 +8,6 @@ from urllib.parse import quote
 
 import psutil
 
-LATE = "setTimeout(() => { document.title = 'late'; done() }, 500)"
-SLOW = f"MathJax = {{startup: {{promise: new Promise(done => {LATE})}}}}"
 ELSEWHERE = "http://127.0.0.1:1/picture.png"
 WRONG = "console.error('said'); throw Error('thrown')"
 SCREEN = "[innerWidth, matchMedia('(prefers-color-scheme: dark)').matches]"
@@ -24,10 +22,6 @@ def test_that_fails(reader):
 
 def page(html: str) -> str:
     return f"data:text/html,{quote(html)}"
-
-
-def test_equations_are_waited_for(reader):
-    assert reader.open(page(f"<script>{SLOW}</script>")).title() == "late"
 
 
 def test_what_a_page_asks_for_and_what_goes_wrong_in_it_is_noted(reader):

@@ -1,0 +1,32 @@
+"""Pages for a keyboard and a screen reader: what theme and libraries leave to mend."""
+
+import re
+
+MENDED = [
+    # Names that differ from what is seen, or are there twice.
+    (r'(<button class="[^"]*search-button-field[^>]*?) aria-label="Search"', r"\1"),
+    (r'(<i class="theme-switch[^>]*?)\s+title="([^"]*)"', r'\1 aria-hidden="true"'),
+    (r'<summary aria-label="[^"]*">', "<summary>"),
+    # The sidebar with the logo, in no landmark.
+    (
+        r'(<div id="pst-primary-sidebar")',
+        r'\1 role="navigation" aria-label="Book"',
+    ),
+    # A table's corner, which heads nothing.
+    (r"<th\b([^>]*)>(\s*(?:<p>\s*</p>\s*)?)</th>", r"<td\1>\2</td>"),
+    # What may be wider than the page is scrolled by keyboard too.
+    (
+        r'<table(?: border="1")? class="(dataframe|table)">',
+        r'<table class="\1" tabindex="0">',
+    ),
+    # Roles that bibliographies no longer have.
+    (r'\s+role="doc-biblioentry"', ""),
+    (r'<div role="list" class="citation-list">', '<div class="citation-list">'),
+]
+
+
+def mend(text: str) -> str:
+    """A page's HTML with names and roles that say what is there."""
+    for pattern, better in MENDED:
+        text = re.sub(pattern, better, text)
+    return text
