@@ -156,11 +156,11 @@ def test_the_pages_numbers_are_those_of_the_layer(attend):
         heard = torch.rand(nodes, nodes, generator=generator) < 0.5
         dst, src = heard.nonzero().T
         x = torch.randn(nodes, 2, generator=generator).double()
-        layer = EdgeGATLayer(2, width, num_heads=1, activation=torch.nn.functional.elu)
-        layer = layer.double()
+        layer = EdgeGATLayer(2, width, num_heads=1).double()
         graph = GraphData(num_nodes=nodes, src=src, dst=dst, x=x)
         with torch.no_grad():
             out, alpha = layer(graph, x, return_attention=True)
+            out = torch.nn.functional.elu(out)
         dense = torch.zeros(nodes, nodes).double()
         dense[dst, src] = alpha[:, 0]
         own = {

@@ -19,6 +19,14 @@ MENDED = [
         r'<table(?: border="1")? class="(dataframe|table)">',
         r'<table class="\1" tabindex="0">',
     ),
+    # The solutions are as many as the chapters: folded, but on their own pages.
+    (
+        r'<p[^>]*><span class="caption-text">Solutions</span></p>(<ul.*?</ul>)',
+        lambda m: (
+            f'<details class="solutions"{" open" if "current" in m[1] else ""}>'
+            f"<summary>Solutions</summary>{m[1]}</details>"
+        ),
+    ),
     # Roles that bibliographies no longer have.
     (r'\s+role="doc-biblioentry"', ""),
     (r'<div role="list" class="citation-list">', '<div class="citation-list">'),
@@ -28,5 +36,5 @@ MENDED = [
 def mend(text: str) -> str:
     """A page's HTML with names and roles that say what is there."""
     for pattern, better in MENDED:
-        text = re.sub(pattern, better, text)
+        text = re.sub(pattern, better, text, flags=re.S)
     return text

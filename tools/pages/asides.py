@@ -83,11 +83,11 @@ def _fold_opening(doctree: nodes.document) -> None:
         return
     cells = []
     for node in chapter.children:
-        if _is_cell(node):
+        if _is_cell(node) and "cell_output" not in str(node):
             cells.append(node)
         elif cells:
             break
-    if len(cells) < 2 or any("cell_output" in str(cell) for cell in cells):
+    if len(cells) < 2:
         return
     first = chapter.index(cells[0])
     opening = (
