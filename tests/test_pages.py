@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,19 +16,21 @@ from tools.book import ROOT
 from tools.pages import access, cards, equations, head, pictures
 
 SITE = ROOT / "site"
+# What `make` installs, beside this Python and in site/node_modules.
+NODE = Path(sys.executable).with_name("node")
+ESBUILD, TSC = (SITE / "node_modules" / ".bin" / name for name in ("esbuild", "tsc"))
 BASE = "https://example.org/book/"
 
 
 @pytest.fixture(scope="module")
 def node():
     """Runs a script, given as text, in Node; its answer is read as JSON."""
-    if not equations.KATEX.is_dir():
-        pytest.skip("site/node_modules is missing: make fetches it")
+    if not equations.KATEX.is_dir() or not NODE.exists():
+        pytest.skip("Node or site/node_modules is missing: make fetches them")
 
     def run(script: str, given: object) -> object:
-        program = equations.node_program()
         done = subprocess.run(
-            [program, "-e", script],
+            [NODE, "-e", script],
             input=json.dumps(given),
             capture_output=True,
             text=True,
@@ -137,9 +141,8 @@ def test_the_cover_is_what_its_tool_draws(tmp_path, monkeypatch):
 def attend(node, tmp_path_factory):
     """`attend` of `site/src/attention.ts` on a list of cases."""
     out = tmp_path_factory.mktemp("site") / "attention.cjs"
-    program = SITE / "node_modules" / ".bin" / "esbuild"
     options = ["--bundle", "--format=cjs", "--log-level=warning", f"--outfile={out}"]
-    subprocess.run([program, SITE / "src" / "attention.ts", *options], check=True)
+    subprocess.run([ESBUILD, SITE / "src" / "attention.ts", *options], check=True)
     script = f"""
         const {{ attend }} = require({json.dumps(str(out))});
         const given = JSON.parse(require("fs").readFileSync(0, "utf-8"));
@@ -177,8 +180,7 @@ def test_the_pages_numbers_are_those_of_the_layer(attend):
 
 
 def test_types_of_the_pages_script_are_right():
-    program = SITE / "node_modules" / ".bin" / "tsc"
-    if not program.exists():
+    if not TSC.exists():
         pytest.skip("site/node_modules is missing: make fetches it")
-    done = subprocess.run([program, "-p", SITE], capture_output=True, text=True)
+    done = subprocess.run([TSC, "-p", SITE], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

@@ -116,7 +116,14 @@ def test_links_within_the_repository_lead_somewhere(name):
 def copy(tmp_path) -> Path:
     """A copy of the project's own files."""
     left_out = shutil.ignore_patterns(
-        ".git", ".venv", "_build", "build", "*.egg-info", "__pycache__", ".*_c*"
+        ".git",
+        ".venv",
+        "_build",
+        "build",
+        "node_modules",
+        "*.egg-info",
+        "__pycache__",
+        ".*_c*",
     )
     return shutil.copytree(ROOT, tmp_path / "project", ignore=left_out)
 
@@ -181,6 +188,9 @@ def bare(tmp_path) -> Path:
         pytest.skip("make is not installed")
     for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "site").mkdir()
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / "site" / name, tmp_path / "site" / name)
     return tmp_path
 
 
@@ -284,7 +294,8 @@ def stand_in(bare) -> str:
         bare / "standin",
         'case "$1 $2" in',
         '"-m venv") echo venv >> log; rm -rf .venv',
-        '    mkdir -p .venv/bin; cp "$0" .venv/bin/python;;',
+        '    mkdir -p .venv/bin; cp "$0" .venv/bin/python',
+        "    cp /bin/true .venv/bin/npm;;",
         '"-m pip") echo pip >> log; until [ -e go ]; do sleep 0.05; done',
         "    echo installed >> log;;",
         f'*) exec {sys.executable} "$@";;',
@@ -458,10 +469,10 @@ def first_words(path: Path) -> set[str]:
 
 
 def test_the_tests_call_python_and_what_they_looked_for():
-    """`make` and `git` are looked for, and the script is .ci/run; else only Python."""
+    """`make` and `git` are looked for, the script is .ci/run; make installs the rest."""
     found = {word for path in ROOT.glob("tests/*.py") for word in first_words(path)}
     known = {"sys.executable", "MAKE", "GIT", "runner", "self.python", "machine.python"}
-    assert found == known
+    assert found == known | {"NODE", "ESBUILD", "TSC"}
 
 
 @pytest.mark.parametrize(

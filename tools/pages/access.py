@@ -21,7 +21,7 @@ MENDED = [
     ),
     # The solutions are as many as the chapters: folded, but on their own pages.
     (
-        r'<p[^>]*><span class="caption-text">Solutions</span></p>(<ul.*?</ul>)',
+        r'<p[^>]*><span class="caption-text">Solutions</span></p>\s*(<ul.*?</ul>)',
         lambda m: (
             f'<details class="solutions"{" open" if "current" in m[1] else ""}>'
             f"<summary>Solutions</summary>{m[1]}</details>"
