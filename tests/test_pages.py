@@ -87,6 +87,15 @@ def test_a_sitemap_lists_the_pages_of_the_book(tmp_path):
     assert text.count("<loc>") == 2 and f"<loc>{BASE}book/b.html</loc>" in text
 
 
+def test_the_way_in_and_the_page_for_a_lost_reader(tmp_path):
+    head.write_doors(tmp_path, "Book", BASE)
+    for name, link in (("index", "book/intro.html"), ("404", f"{BASE}book/intro.html")):
+        text = (tmp_path / f"{name}.html").read_text()
+        assert text.startswith("<!DOCTYPE html>") and 'lang="en"' in text
+        assert text.count("<title>") == text.count("<h1>") == 1
+        assert f'href="{link}"' in text
+
+
 def test_a_corner_of_a_table_heads_nothing():
     table = '<table border="1" class="dataframe"><tr><th></th><th>a</th></tr>'
     found = access.mend(table)

@@ -40,6 +40,7 @@ LEFT_OUT = (
     "test_book.py",  # builds the book, with tools that a cell does not have
     "test_colab.py",  # needs the network, and runs every notebook once more
     "test_browser.py",  # the browser that looks at the book
+    "test_pages.py",  # how its pages are made
     "test_house.py",  # reads the package's source, and draws it
     "test_matrix.py",  # the matrix itself
     "test_notebooks.py",  # the form of the notebooks; a cell runs them instead

@@ -41,3 +41,4 @@ def _mend(app: Sphinx, error: Exception | None) -> None:
             page.write_text(text, "utf-8")
     icons.subset(out, pages)
     head.write_sitemap(out, app.config.html_baseurl)
+    head.write_doors(out, app.config.html_title, app.config.html_baseurl)

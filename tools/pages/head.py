@@ -94,3 +94,42 @@ def write_sitemap(out: Path, base: str) -> None:
         f"{entries}</urlset>\n",
         "utf-8",
     )
+
+
+DOOR = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8" />
+<meta name="viewport" content="width=device-width, initial-scale=1" />
+<title>{title}</title>
+{more}
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ max-width: 36rem; margin: 20vh auto; padding: 0 1rem; font: 1.1rem/1.6 serif; }}
+</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>{text}</p>
+</main>
+</body>
+</html>
+"""
+
+
+def write_doors(out: Path, title: str, base: str) -> None:
+    """The two pages outside the book: the way in, and for an address that is none."""
+    front = "book/intro.html"
+    forward = f'<meta http-equiv="refresh" content="0; url={front}" />'
+    way_in = f'The book begins on its <a href="{front}">front page</a>.'
+    canonical = f'<link rel="canonical" href="{base}{front}" />'
+    index = DOOR.format(title=title, text=way_in, more=f"{forward}\n{canonical}")
+    (out / "index.html").write_text(index, "utf-8")
+    lost = (
+        f'There is no page at this address. See the <a href="{base}{front}">front '
+        f'page</a>, or <a href="{base}search.html">search</a> the book.'
+    )
+    robots = '<meta name="robots" content="noindex" />'
+    page = DOOR.format(title=f"Not found: {title}", text=lost, more=robots)
+    (out / "404.html").write_text(page, "utf-8")
