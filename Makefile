@@ -63,7 +63,7 @@ else
 $(INSTALLED): $(PINS)
 	test -f $@ || '$(PYTHON)' -m venv --clear $(VENV)
 	$(PY) -m pip install --quiet --requirement requirements.txt --editable .
-	PATH="$(abspath $(VENV))/bin:$$PATH" npm ci --silent --no-audit --no-fund --prefix site
+	PATH="$(abspath $(VENV))/bin:$$PATH" npm ci --loglevel=error --no-audit --no-fund --prefix site
 	touch $@
 endif
 

@@ -221,6 +221,10 @@ def test_equations_need_no_script(html, site, origin, chromium, page):
     shown.goto(f"{origin}/{page}.html")
     assert shown.evaluate(TYPESET) == html[site / f"{page}.html"].equations
     assert shown.evaluate(WRONG) == []
+    # without the page's script nothing is covered or missing
+    for kept in ("figure.still img", ".covered pre"):
+        if shown.locator(kept).count():
+            assert shown.locator(kept).first.is_visible()
     prose = shown.evaluate(PROSE)
     assert re.findall(r".*(?:\$|\\[(\[]|\\tag|\\begin).*", prose) == []
     context.close()

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from gat_course import EdgeGATLayer, GraphData
 from tools import cover
-from tools.address import address
 from tools.book import ROOT
 from tools.pages import access, cards, equations, head, pictures
 
@@ -76,6 +75,9 @@ def test_a_head_has_its_theme_one_title_and_what_a_link_shows():
     assert f'<meta property="og:url" content="{BASE}book/x.html" />' in found
     assert f'content="{BASE}_static/cover.png"' in found
     assert "searchindex" in head.mend(PAGE, "search.html", BASE)
+    assert head.mend(found, "book/x.html", BASE) == found
+    quoted = PAGE.replace("Who is", 'Who "is"').replace("heard", "R&amp;D")
+    assert 'content="Who &quot;is&quot; R&amp;D here?"' in head.mend(quoted, "x", BASE)
 
 
 def test_a_sitemap_lists_the_pages_of_the_book(tmp_path):
@@ -136,11 +138,12 @@ def test_the_cover_is_what_its_tool_draws(tmp_path, monkeypatch):
     stored = ROOT / "book" / "_static" / "cover.png"
     with Image.open(stored) as old, Image.open(tmp_path / "cover.png") as new:
         assert old.size == new.size == (1200, 630)
+        apart = ImageChops.difference(old.convert("L"), new.convert("L"))
+        assert ImageStat.Stat(apart).mean[0] < 1
     graph, alpha = cover.friends()
     assert float(alpha[(graph.dst == 0) & (graph.src == 1)]) == pytest.approx(
         torch.e / (2 * torch.e + 2)
     )
-    assert address(ROOT).site.startswith("https://")
 
 
 # The numbers of the five friends

@@ -1,5 +1,6 @@
 """Neighbour sampling: what is drawn and how often, and models computed in blocks."""
 
+import math
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -22,6 +23,7 @@ from gat_course import (
     InductiveGCN,
     NeighborSampler,
     UniformGATLayer,
+    measure,
 )
 from gat_course.blockwise import Blockwise, equal_parts, infer, layers_of
 from gat_course.distributed.engine import require_dgl
@@ -534,6 +536,17 @@ def test_infer_gives_what_the_whole_graph_gives(name, batch_size):
         torch.testing.assert_close(found, expected)
         other = infer(model, graph, batch_size, x=2 * graph.x)
         torch.testing.assert_close(other, model.eval()(graph, 2 * graph.x).detach())
+
+
+def test_infer_holds_two_tables_and_a_part():
+    graph = GraphData.from_edges([0, 1], [1, 2], 20_000)
+    graph = replace(graph, x=torch.ones(20_000, 64))
+    model = GAT(64, 64, hidden=8, num_heads=8, dropout=0.0)
+    infer(model, graph, 1000)
+    held = measure.peak_memory(lambda: infer(model, graph, 1000))
+    if math.isnan(held):
+        pytest.skip("memory is not measured here")
+    assert held < 2.7 * 20_000 * 64 * 4
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -35,7 +35,7 @@ const PRESETS: [string, string, (state: State) => void][] = [
     s.layer.dst = [0, 0];
     s.layer.src = [0, 0];
   }],
-  ["Target's half only", "The target's half of a shifts a whole row: it changes little.", (s) => {
+  ["Target's half only", "The target's half gives a whole row one score: attention is the mean.", (s) => {
     s.layer.src = [0, 0];
   }],
   ["Node 4 alone", "A node that hears only itself gives itself all weight.", (s) => {
@@ -222,7 +222,9 @@ export function startFriends(place: Element): void {
       const [mine, theirs] = [weights[state.target][j], weights[j][state.target]];
       return `${state.target} gives ${j} ${show(mine)}, ${j} gives ${state.target} ${show(theirs)}`;
     });
-    note.textContent = [said, told.length ? `Not symmetric: ${told.join("; ")}.` : ""]
+    const even = pairs.every(([a, b]) => Math.abs(weights[a][b] - weights[b][a]) < 0.005);
+    const lamp = even ? "Symmetric here" : "Not symmetric";
+    note.textContent = [said, told.length ? `${lamp}: ${told.join("; ")}.` : ""]
       .filter(Boolean).join(" ");
   }
 

@@ -47,6 +47,11 @@ def _is_cell(node: nodes.Node) -> bool:
     return isinstance(node, nodes.Element) and "cell" in node.get("classes", [])
 
 
+def _outputs(cell: nodes.Element) -> list[nodes.container]:
+    parts = cell.findall(nodes.container)
+    return [part for part in parts if "cell_output" in part["classes"]]
+
+
 def _cover(box: nodes.block_quote, name: str) -> None:
     """Cover the outputs of the first run of cells after a box, in its section."""
     after = box.parent.children[box.parent.index(box) + 1 :]
@@ -55,11 +60,7 @@ def _cover(box: nodes.block_quote, name: str) -> None:
         if isinstance(node, nodes.section | nodes.block_quote):
             break
         if _is_cell(node):
-            covered += [
-                part
-                for part in node.findall(nodes.container)
-                if "cell_output" in part["classes"]
-            ]
+            covered += _outputs(node)
         elif covered:
             if node.astext().startswith("Answer"):
                 covered.append(node)
@@ -83,7 +84,7 @@ def _fold_opening(doctree: nodes.document) -> None:
         return
     cells = []
     for node in chapter.children:
-        if _is_cell(node) and "cell_output" not in str(node):
+        if _is_cell(node) and not _outputs(node):
             cells.append(node)
         elif cells:
             break

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from html import escape
 from pathlib import Path
 
 from docutils import nodes
@@ -86,7 +87,7 @@ def _html(node: nodes.Element, alone: bool) -> str:
         return rendered(node.astext().strip(), alone)
     except ValueError as error:
         log.warning("%s", error, location=node)
-        return f"<code>{nodes.unescape(node.astext())}</code>"
+        return f"<code>{escape(node.astext())}</code>"
 
 
 def _inline(writer, node: nodes.math) -> None:
@@ -96,6 +97,8 @@ def _inline(writer, node: nodes.math) -> None:
 
 
 def _displayed(writer, node: nodes.math_block) -> None:
+    if node.get("number"):
+        log.warning("a label's number is not shown: give it a \\tag", location=node)
     writer.body.append(writer.starttag(node, "div", "", CLASS="math notranslate"))
     writer.body.append(f"{_html(node, alone=True)}</div>\n")
     raise nodes.SkipNode

@@ -1,6 +1,7 @@
 """A page's head: the theme from the first paint on, and no script that idles."""
 
 import re
+from html import escape, unescape
 from pathlib import Path
 
 # The theme's own script sets mode and theme when all others have run, long after the
@@ -25,6 +26,8 @@ def mend(text: str, name: str, base: str) -> str:
         name: the page's path in the book, as `book/intro.html`.
         base: the address of the published book.
     """
+    if 'property="og:title"' in text:  # from an earlier build
+        return text
     title = re.search(r"<title>(.*?)</title>", text, re.S)
     if title:
         parts = [part.strip() for part in title[1].split("&#8212;")]
@@ -66,7 +69,8 @@ def _described(text: str) -> str:
     ]
     told = [" ".join(w.split()) for w in words if "Colab" not in w]
     whole = " ".join(told[:4])
-    return whole if len(whole) <= 200 else whole[:200].rsplit(" ", 1)[0] + " …"
+    whole = whole if len(whole) <= 200 else whole[:200].rsplit(" ", 1)[0] + " …"
+    return escape(unescape(whole))
 
 
 def _shared(title: str, about: str, name: str, base: str) -> str:

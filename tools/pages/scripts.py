@@ -30,7 +30,9 @@ def bundle(source: Path, out: Path) -> None:
 def _add_files(app: Sphinx) -> None:
     static = Path(app.outdir) / "_static"
     bundle(SITE / "src" / "book.ts", static / "book.js")
-    app.add_js_file("book.js", loading_method="defer")
+    # Without it nothing is covered, and the figures stand still.
+    plain = "document.documentElement.classList.remove('js')"
+    app.add_js_file("book.js", loading_method="defer", onerror=plain)
     (static / "fonts.css").write_text(_typefaces(static / "files"), "utf-8")
     app.add_css_file("fonts.css", priority=150)
 
