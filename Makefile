@@ -43,7 +43,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 endef
 export REFUSED ALONE
 
-.PHONY: help book test notebooks check matrix lint serve clean
+.PHONY: help book test notebooks check matrix lint screens serve clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -86,6 +86,9 @@ matrix: $(INSTALLED)  ## run the tests on each Python, old and new libraries: bo
 lint: $(INSTALLED)  ## check format and style of package, tests and notebooks
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
+
+screens: book  ## take pictures of every page: _build/screens
+	$(PY) -m tools.screens
 
 serve: $(INSTALLED)  ## show the built book at http://localhost:8000
 	$(PY) -m http.server $(PORT) --bind localhost --directory _build/html

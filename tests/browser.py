@@ -4,18 +4,10 @@ It waits for what has to happen, never for a time: PATIENCE only ends a test tha
 not end by itself, on a machine however slow.
 """
 
-import shutil
-
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 600_000  # milliseconds
 READY = "document.fonts.ready.then(() => document.readyState == 'complete')"
-
-
-def find() -> str | None:
-    """The path of an installed Chromium or Chrome, or None."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Reader:

@@ -7,6 +7,7 @@ import torch
 from playwright.sync_api import sync_playwright
 
 from gat_course import dgl_compat
+from tools.screens import find
 
 # No test may depend on those before it: PyTorch warns each time, not once a process,
 # each test draws the same random numbers, and none leaves a figure open.
@@ -40,7 +41,7 @@ def dgl():
 @pytest.fixture(scope="module")
 def chromium():
     """A running browser, or a skip where none is installed."""
-    program = browser.find()
+    program = find()
     if program is None:
         pytest.skip("no Chromium or Chrome is installed")
     # Outside its sandbox, in which root could not start it.

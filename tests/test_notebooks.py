@@ -4,7 +4,6 @@ That every notebook runs, and prints what it stores, is tested by nbval on the n
 themselves: see conftest.py at the top.
 """
 
-import base64
 import copy
 import importlib.util
 import io
@@ -13,22 +12,22 @@ import re
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
-from PIL import Image
 
-from tools import book, header, metadata, times
+from tools import book, figures, header, metadata, times
 from tools.address import address
 from tools.book import ROOT
 from tools.conventions import problems
-from tools.figures import smaller_png
+from tools.figures import SVG, described, smaller_svg
 
 WHERE = address()
 PATHS = book.notebooks()
@@ -73,33 +72,14 @@ def test_as_a_script_it_compiles_and_keeps_its_prose(path, exporters):
     assert said - lines == set()
 
 
-class Images(HTMLParser):
-    """Collects the alternative texts of a page's images."""
-
-    def __init__(self, page: str):
-        super().__init__()
-        self.texts = []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attributes):
-        if tag == "img":
-            self.texts.append(dict(attributes).get("alt"))
-
-
 @every_notebook
-def test_as_a_page_its_figures_are_described(path, exporters):
-    """By the template `classic`; nbconvert's other templates read no such text."""
-    nb = book.read(path)
-    page, _ = exporters.HTMLExporter(template_name="classic").from_notebook_node(nb)
-    described = [
-        cell.metadata.mystnb.image.alt
-        for cell in nb.cells
-        for output in cell.get("outputs", [])
-        if "image/png" in output.get("data", {})
-    ]
-    found = Images(page).texts
-    assert [text for text in found if text in described] == described
-    assert "No description has been provided for this image" not in found
+def test_its_figures_are_svg_and_say_what_they_show(path):
+    for cell in book.read(path).cells:
+        for output in figures.pictures(cell):
+            root = ET.fromstring(output.data[SVG])
+            assert root.tag == "{http://www.w3.org/2000/svg}svg"
+            assert root.get("role") == "img"
+            assert root.get("aria-label") == cell.metadata.mystnb.image.alt
 
 
 # ------------------------------------------------ the checks find what they should
@@ -108,8 +88,8 @@ def test_as_a_page_its_figures_are_described(path, exporters):
 def good() -> nbformat.NotebookNode:
     """A notebook without any problem."""
     v4 = nbformat.v4
-    png = v4.new_output("display_data", {"image/png": "", "text/plain": "<Figure>"})
-    png.metadata = {"image/png": {"alt": "A curve."}}
+    drawn = {SVG: '<svg role="img" aria-label="A curve."/>', "text/plain": "<Figure>"}
+    picture = v4.new_output("display_data", drawn)
     text = v4.new_output("stream", text="2\n")
     course = {"test": "SEEDS = range(2)"}
     figure = {"caption": "Squares.", "name": "fig-squares"}
@@ -122,7 +102,7 @@ def good() -> nbformat.NotebookNode:
         v4.new_code_cell("print(1 + 1)", outputs=[text]),
         v4.new_code_cell(
             "plt.show()",
-            outputs=[png],
+            outputs=[picture],
             metadata={"mystnb": {"figure": figure, "image": {"alt": "A curve."}}},
         ),
         v4.new_markdown_cell("Text with $a_{ij}$ and `code`.\n\n$$x \\tag{1}$$"),
@@ -208,7 +188,8 @@ def course(**changes):
             lambda nb: nb.cells[4].metadata.mystnb.figure.update(name="x"),
             "expected fig-",
         ),
-        (lambda nb: nb.cells[4].outputs[0].update(metadata={}), "run `tidy`"),
+        (show(SVG, "<svg/>"), "without its alternative text: run `tidy`"),
+        (lambda nb: nb.cells[4].outputs[0].update(data={"image/png": ""}), "not sharp"),
         (
             lambda nb: nb.cells[4].metadata.mystnb.image.update(alt="Another curve."),
             "without its alternative text",
@@ -282,7 +263,7 @@ WORD = reading(text("word"))
 
 
 def test_a_reader_takes_180_words_12_lines_or_3_figures_a_minute():
-    figure = nbformat.v4.new_output("display_data", {"image/png": ""})
+    figure = nbformat.v4.new_output("display_data", {SVG: ""})
     assert reading(text("word " * 180)) == pytest.approx(1)
     assert reading(code("x = 1\n\n" * 12)) == pytest.approx(1)
     assert reading(code("", outputs=[figure] * 3)) == pytest.approx(1)
@@ -453,7 +434,7 @@ def test_tidy_brings_what_surrounds_the_cells_into_form_and_runs_nothing(tree):
     )
     nb = book.read(path)
     nb.metadata = {"gat_course": {"data": [], "seconds": 1.0}, "widgets": {}}
-    output = nbformat.v4.new_output("display_data", {"image/png": "stored"})
+    output = nbformat.v4.new_output("display_data", {SVG: "<svg/>"})
     nb.cells[1].update(outputs=[output], execution_count=2)
     nb.cells[0].source += "\n\n**Time:** 90 minutes to read, under a minute to run."
     nbformat.write(nb, path)
@@ -462,8 +443,8 @@ def test_tidy_brings_what_surrounds_the_cells_into_form_and_runs_nothing(tree):
     setup, cell = nb.cells[1:]
     setup.execution_count = 1  # as it is where the notebook was run before
     assert problems(nb, "book/one", WHERE) == []
-    assert cell.outputs[0].data == {"image/png": "stored"}
-    assert cell.outputs[0].metadata == {"image/png": {"alt": "Squares."}}
+    assert cell.outputs[0].data == {SVG: '<svg role="img" aria-label="Squares."/>'}
+    assert cell.outputs[0].metadata == {}
     assert "**Time:** 5 minutes to read" in nb.cells[0].source
     before = path.read_bytes()
     tool(tree, "tidy")
@@ -607,41 +588,58 @@ def test_xdist_takes_the_files_in_their_order(tree):
 # ------------------------------------------------ pictures
 
 
-def encode(pixels: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-    return base64.b64encode(buffer.getvalue()).decode()
+@pytest.fixture(scope="module")
+def drawn() -> str:
+    figure, axes = plt.subplots()
+    axes.plot(np.random.default_rng(0).random(200), label="a curve")
+    axes.legend()
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg")
+    plt.close(figure)
+    return buffer.getvalue()
 
 
-def decode(encoded: str) -> np.ndarray:
-    picture = Image.open(io.BytesIO(base64.b64decode(encoded)))
-    return np.asarray(picture.convert("RGBA")).astype(int)
+def places(svg: str) -> np.ndarray:
+    paths = re.findall(r' d="([^"]*)"', svg)
+    return np.array(re.findall(r"-?[\d.]+", " ".join(paths)), dtype=float)
 
 
-def pictures() -> dict[str, np.ndarray]:
-    chance = np.random.default_rng(0)
-    colours = chance.integers(0, 256, (50, 3), np.uint8)
-    ramp = np.linspace(0, 255, 80, dtype=np.uint8)
-    transparent = np.zeros((80, 80, 4), np.uint8)
-    transparent[..., 3] = ramp
-    return {
-        "50 colours": colours[chance.integers(0, 50, (80, 80))],
-        "transparent": transparent,
-        "noise": chance.integers(0, 256, (80, 80, 3), np.uint8),
-    }
+def test_smaller_svg_keeps_every_place(drawn):
+    after = smaller_svg(drawn)
+    ET.fromstring(after)
+    assert len(after) < 0.9 * len(drawn) and "\n" not in after
+    for gone in ("<metadata", "<?xml", "<!DOCTYPE", "<!--"):
+        assert gone in drawn and gone not in after
+    np.testing.assert_allclose(places(after), places(drawn), atol=0.01)
+    # A scale is a factor: it keeps its digits.
+    assert re.findall(r"scale\(.*?\)", after) == re.findall(r"scale\(.*?\)", drawn)
+    assert smaller_svg(after) == after
 
 
-@pytest.mark.parametrize("picture", pictures().values(), ids=pictures())
-def test_smaller_png_keeps_the_picture(picture):
-    before = encode(picture)
-    after = smaller_png(before)
-    assert len(after) <= len(before)
-    assert abs(decode(after) - decode(before)).max() <= 20
+def test_a_figure_says_what_it_shows_and_says_it_once(drawn):
+    cell = code("")
+    assert described(cell, "<svg/>") == "<svg/>"
+    for alt in ("first", 'A "curve" & more'):
+        cell.metadata["mystnb"] = {"image": {"alt": alt}}
+        named = described(cell, smaller_svg(drawn))
+        assert ET.fromstring(named).get("aria-label") == alt
+        assert described(cell, named) == named
+    cell.metadata["mystnb"] = {"image": {"alt": "other"}}
+    assert ET.fromstring(described(cell, named)).get("aria-label") == "other"
 
 
-def test_smaller_png_is_smaller_where_few_colours_do():
-    before = encode(pictures()["50 colours"])
-    assert len(smaller_png(before)) < len(before) / 2
+def test_figures_are_drawn_as_svg_the_same_each_time(tree):
+    draw = (
+        "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2], label='a')\nplt.legend();"
+    )
+    path = store(tree, draw, mystnb={"image": {"alt": "A line."}})
+    found = []
+    for _ in range(2):
+        assert tool(tree, "execute").returncode in (0, 1)
+        (output,) = figures.pictures(book.read(path).cells[-1])
+        found.append(output.data[SVG])
+        assert "image/png" not in output.data
+    assert found[0] == found[1] and 'aria-label="A line."' in found[0]
 
 
 CHAPTERS = [p for p in PATHS if p.parent.name == "book" and p.stem[:2].isdigit()]

@@ -1,43 +1,39 @@
 """How pages are made: equations, heads, pictures, cards, and the script's numbers."""
 
+import io
 import json
+import re
 import subprocess
-import sys
-from pathlib import Path
+import xml.etree.ElementTree as ET
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from PIL import Image, ImageChops, ImageStat
+from typescript import NODE, SITE, TSC, functions
 
-from gat_course import EdgeGATLayer, GraphData
-from tools import cover
+from gat_course import EdgeGATLayer, GraphData, difference, reproduce
+from tools import book, cover
 from tools.book import ROOT
-from tools.pages import access, cards, equations, head, pictures
+from tools.figures import smaller_svg
+from tools.pages import (
+    access,
+    cards,
+    equations,
+    findings,
+    head,
+    pictures,
+    predictions,
+    search,
+)
 
-SITE = ROOT / "site"
-# What `make` installs, beside this Python and in site/node_modules.
-NODE = Path(sys.executable).with_name("node")
-ESBUILD, TSC = (SITE / "node_modules" / ".bin" / name for name in ("esbuild", "tsc"))
 BASE = "https://example.org/book/"
 
 
 @pytest.fixture(scope="module")
 def node():
-    """Runs a script, given as text, in Node; its answer is read as JSON."""
     if not equations.KATEX.is_dir() or not NODE.exists():
         pytest.skip("Node or site/node_modules is missing: make fetches them")
-
-    def run(script: str, given: object) -> object:
-        done = subprocess.run(
-            [NODE, "-e", script],
-            input=json.dumps(given),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return json.loads(done.stdout)
-
-    return run
 
 
 # Equations
@@ -47,6 +43,7 @@ def test_an_equation_has_html_to_see_and_mathml_to_hear(node):
     found = equations.rendered(r"\frac12", True)
     assert "katex-html" in found and "<mfrac>" in found
     assert found != equations.rendered(r"\frac12", False)
+    assert "<mi>softmax</mi>" in equations.rendered(r"\mathrm{softmax}(x)", False)
 
 
 @pytest.mark.parametrize("tex", [r"\frac{1", r"\unknown", "a_b_c", "x #"])
@@ -74,7 +71,6 @@ def test_a_head_has_its_theme_one_title_and_what_a_link_shows():
     assert '<meta name="description" content="Who is heard here?" />' in found
     assert f'<meta property="og:url" content="{BASE}book/x.html" />' in found
     assert f'content="{BASE}_static/cover.png"' in found
-    assert "searchindex" in head.mend(PAGE, "search.html", BASE)
     assert head.mend(found, "book/x.html", BASE) == found
     quoted = PAGE.replace("Who is", 'Who "is"').replace("heard", "R&amp;D")
     assert 'content="Who &quot;is&quot; R&amp;D here?"' in head.mend(quoted, "x", BASE)
@@ -150,17 +146,10 @@ def test_the_cover_is_what_its_tool_draws(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def attend(node, tmp_path_factory):
+def attend(tmp_path_factory):
     """`attend` of `site/src/attention.ts` on a list of cases."""
-    out = tmp_path_factory.mktemp("site") / "attention.cjs"
-    options = ["--bundle", "--format=cjs", "--log-level=warning", f"--outfile={out}"]
-    subprocess.run([ESBUILD, SITE / "src" / "attention.ts", *options], check=True)
-    script = f"""
-        const {{ attend }} = require({json.dumps(str(out))});
-        const given = JSON.parse(require("fs").readFileSync(0, "utf-8"));
-        process.stdout.write(JSON.stringify(given.map(c => attend(...c))));
-    """
-    return lambda cases: node(script, cases)
+    run = functions("attention", tmp_path_factory.mktemp("site"))
+    return lambda cases: run("given.map(c => m.attend(...c))", cases)
 
 
 def test_the_pages_numbers_are_those_of_the_layer(attend):
@@ -196,3 +185,80 @@ def test_types_of_the_pages_script_are_right():
         pytest.skip("site/node_modules is missing: make fetches it")
     done = subprocess.run([TSC, "-p", SITE], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+# Cards, findings, predictions, links
+
+
+def test_the_findings_say_what_the_stored_runs_say():
+    runs = {m: reproduce.stored("cora", m)[0] for m in ("gat", "uniform")}
+    gap = difference(runs["gat"], runs["uniform"])
+    told = findings.on_cora().replace("−", "-")
+    assert f"<b>{gap.mean:+.2f} points</b> [{gap.low:+.2f}, {gap.high:+.2f}]" in told
+    assert f"100 seeds: {gap.verdict}" in told
+    assert "seen genes <b>+18" in findings.on_ppi()
+    for tile in (findings.in_a_dictionary(), findings.in_time()):
+        ET.fromstring(re.search(r"<svg.*</svg>", tile)[0])
+    bench = json.loads((ROOT / "gat_course/results/bench.json").read_text())
+    row = next(m for m in bench["measured"] if "dense" in m["contenders"])["contenders"]
+    factor = row["dense"]["seconds"] / row["course"]["seconds"]
+    assert f"<b>{factor:.0f} times</b>" in findings.in_time()
+
+
+def test_a_bar_is_as_long_as_its_number():
+    svg = ET.fromstring(findings.bars({"a": 25, "b": 100}, "%", 100))
+    widths = [float(r.get("width")) for r in svg.iter("rect")]
+    assert widths == [findings.WIDTH / 4, findings.WIDTH]
+    svg = ET.fromstring(findings.intervals({"a": (1, 0, 2)}, -2, 2))
+    assert svg.find(".//circle").get("cx") == f"{0.75 * findings.WIDTH:.1f}"
+
+
+def test_every_choice_is_asked_and_has_a_right_answer():
+    for page, own in predictions.choices().items():
+        nb = book.read(ROOT / "book" / f"{page}.ipynb")
+        asked = [
+            question
+            for cell in nb.cells
+            for question in re.findall(r"^> \*\*Predict\.\*\* (.*)", cell.source, re.M)
+        ]
+        for beginning, entry in own.items():
+            assert set(entry) == {"choices", "right"}
+            assert 1 <= entry["right"] <= len(entry["choices"]) <= 4
+            assert len(set(entry["choices"])) == len(entry["choices"])
+            plain = [question.replace("*", "") for question in asked]
+            assert sum(q.startswith(beginning) for q in plain) == 1, beginning
+
+
+def test_sections_are_cut_at_their_headings_and_show_no_tex(node):
+    formula = equations.rendered(r"\alpha_{ij}=\mathrm{softmax}(e_{ij})", False)
+    html = f"""<article><section id="top"><h1>1 Page<a class="headerlink">#</a></h1>
+    <p>Before <span class="math">{formula}</span>.</p><pre>code</pre>
+    <section id="part"><h2>A part</h2><p>Inside.</p></section></section>
+    <dl class="glossary"><dt id="term-x">word</dt><dd><p>Its meaning.</p></dd></dl>
+    </article>"""
+    found = search.sections(html, "book/x.html")
+    by_link = {entry["link"].split("#")[1]: entry for entry in found}
+    assert by_link["top"]["text"] == "Before α i j = softmax ( e i j)."
+    assert by_link["part"] == {
+        "title": "A part",
+        "page": "1 Page",
+        "link": "book/x.html#part",
+        "text": "Inside.",
+    }
+    assert by_link["term-x"]["text"] == "Its meaning."
+    assert search.sections("<p>no article</p>", "x") == []
+
+
+def test_the_ground_under_a_figure_is_taken_away(tmp_path):
+    figure, axes = plt.subplots(facecolor="#ffffff")
+    axes.bar([0], [1], color="#ffffff")
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg")
+    plt.close(figure)
+    file = tmp_path / "a.svg"
+    file.write_text(smaller_svg(buffer.getvalue()))
+    before = file.read_text().count("#ffffff")
+    pictures.on_any_ground(tmp_path)
+    assert file.read_text().count("#ffffff") == before - 1
+    pictures.on_any_ground(tmp_path)
+    assert file.read_text().count("#ffffff") == before - 1

@@ -1,59 +1,69 @@
-"""The figures that a notebook stores: their descriptions, names and sizes."""
+"""The figures that a notebook stores: drawn as SVG, small, named and described."""
 
-import base64
-import io
 import re
 from collections.abc import Iterator
+from html import escape
 
 from nbformat import NotebookNode
-from PIL import Image, ImageChops
+
+SVG = "image/svg+xml"
+# What a kernel runs before a notebook, so that its figures are sharp at any size and
+# the same each time.
+AS_SVG = """
+import matplotlib
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+set_matplotlib_formats("svg", metadata={"Date": None})
+matplotlib.rcParams["svg.hashsalt"] = "figure"
+"""
 
 
 def pictures(cell: NotebookNode) -> list[NotebookNode]:
     """A cell's outputs that are pictures."""
-    return [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+    return [
+        output
+        for output in cell.get("outputs", [])
+        if any(kind.startswith("image/") for kind in output.get("data", {}))
+    ]
 
 
-def described(cell: NotebookNode, output: NotebookNode) -> NotebookNode:
-    """An output's metadata: for a picture the alternative text that the cell gives it.
+def alternative_text(cell: NotebookNode) -> str | None:
+    """What the cell says for those who do not see its figure."""
+    return cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
 
-    It stands where `IPython.display.Image(alt=…)` puts it and nbconvert's template
-    `classic` reads it; the book reads the cell's.
+
+def described(cell: NotebookNode, svg: str) -> str:
+    """A cell's SVG, named by the cell's alternative text for screen readers.
+
+    The book has its pictures' text from the cell; an editor shows the SVG as it is.
     """
-    alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
-    if not alt or output not in pictures(cell):
-        return NotebookNode()
-    return NotebookNode({"image/png": {"alt": alt}})
+    svg = re.sub(r'(<svg\b[^>]*?) role="img" aria-label="[^"]*"', r"\1", svg, count=1)
+    if alt := alternative_text(cell):
+        named = f'<svg role="img" aria-label="{escape(alt)}"'
+        svg = svg.replace("<svg", named, 1)
+    return svg
 
 
-def smaller_png(encoded: str, tolerance: int = 20) -> str:
-    """A base64 PNG with 256 colours where no channel then differs by over `tolerance`.
+def smaller_svg(svg: str) -> str:
+    """Matplotlib's SVG without what nobody sees, places to a hundredth of a point."""
+    svg = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->", "", svg, flags=re.S)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
 
-    Pictures that need more colours, or are transparent, keep them; none grows.
-    """
-    original = base64.b64decode(encoded)
-    picture = Image.open(io.BytesIO(original)).convert("RGBA")
-    if picture.getchannel("A").getextrema() == (255, 255):
-        picture = picture.convert("RGB")
-        few = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=0)
-        difference = ImageChops.difference(picture, few.convert("RGB"))
-        if max(high for _, high in difference.getextrema()) <= tolerance:
-            picture = few
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    best = min(original, buffer.getvalue(), key=len)
-    return base64.b64encode(best).decode()
+    def rounded(found: re.Match) -> str:
+        return re.sub(r"(\d\.\d\d)\d+", r"\1", found[0])
+
+    svg = re.sub(r'\b(?:d|x|y)="[^"]*"|translate\([^)]*\)', rounded, svg)
+    return re.sub(r"\s+", " ", svg).replace("> <", "><").strip()
 
 
 def problems(cell: NotebookNode) -> Iterator[str]:
     """What is wrong with the figure that a code cell shows."""
-    images = len(pictures(cell))
-    if images > 1:
-        yield f"shows {images} figures; one a cell, so that each has a caption"
+    images = pictures(cell)
+    if len(images) > 1:
+        yield f"shows {len(images)} figures; one a cell, so that each has a caption"
     if not images:
         return
-    mystnb = cell.metadata.get("mystnb", {})
-    figure, alt = mystnb.get("figure", {}), mystnb.get("image", {}).get("alt")
+    figure = cell.metadata.get("mystnb", {}).get("figure", {})
+    alt = alternative_text(cell)
     if not (figure.get("caption") and figure.get("name") and alt):
         yield (
             "shows a figure without caption, name or alternative text in its "
@@ -62,5 +72,7 @@ def problems(cell: NotebookNode) -> Iterator[str]:
         )
     elif not re.fullmatch(r"fig-[a-z0-9-]+", figure["name"]):
         yield f"names its figure {figure['name']!r}, expected fig-…"
-    if any(o.metadata != described(cell, o) for o in cell.outputs if "data" in o):
+    if any(SVG not in image.data for image in images):
+        yield "shows a figure that is not sharp, as SVG is: run `execute`"
+    elif any(image.data[SVG] != described(cell, image.data[SVG]) for image in images):
         yield "shows a figure without its alternative text: run `tidy`"

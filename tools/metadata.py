@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from nbformat import NotebookNode
 
 from tools.address import Address
-from tools.figures import described
+from tools.figures import SVG, described
 from tools.header import add_header
 from tools.times import write_times
 
@@ -37,7 +37,9 @@ def tidy(nb: NotebookNode, page: str, where: Address) -> None:
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
             for output in cell.outputs:
                 if "metadata" in output:
-                    output.metadata = described(cell, output)
+                    output.metadata = NotebookNode()
+                if SVG in output.get("data", {}):
+                    output.data[SVG] = described(cell, output.data[SVG])
     nb.nbformat_minor = 5
 
 

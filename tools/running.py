@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 
 from tools.address import address
 from tools.book import ROOT, page_of, read, write
-from tools.figures import pictures, smaller_png
+from tools.figures import AS_SVG, SVG, pictures, smaller_svg
 from tools.header import add_header
 from tools.metadata import tidy, undeclared
 
@@ -30,6 +30,13 @@ print(json.dumps(sorted({o.name for o in sets} | {
     and not o.name.startswith(("tissue ", "graph"))  # one of many, or unnamed
 } - {"graph"})))
 """
+
+# The interactive figures that live on what a page's run leaves; see `tools.exports`.
+FIGURES = {
+    "book/05-cora": ["cora"],
+    "book/06-ppi": ["senders", "tissues"],
+    "book/07-variants": ["lookup"],
+}
 
 
 def execute(path: Path, allow_synthetic: bool = False) -> dict:
@@ -57,13 +64,22 @@ def execute(path: Path, allow_synthetic: bool = False) -> dict:
     own = {"TQDM_DISABLE": "1", "PYTHONPATH": os.pathsep.join(folders)}
     start = time.perf_counter()
     with client.setup_kernel(env={**os.environ, **own}, cleanup_kc=True):
+        nb.cells.insert(0, nbformat.v4.new_code_cell(AS_SVG))
+        client.execute_cell(nb.cells[0], 0, store_history=False)
+        del nb.cells[0]
         for index, cell in enumerate(nb.cells):
             client.execute_cell(cell, index)
         seconds = round(time.perf_counter() - start, 1)
         nb.cells.append(nbformat.v4.new_code_cell(GRAPH_NAMES))
         client.execute_cell(nb.cells[-1], len(nb.cells) - 1)
-    data = json.loads(nb.cells.pop().outputs[-1].text)
-    synthetic = undeclared(nb, data)
+        data = json.loads(nb.cells.pop().outputs[-1].text)
+        synthetic = undeclared(nb, data)
+        figures = FIGURES.get(page_of(path))
+        if figures and not synthetic:
+            export = f"import tools.exports as e; e.write({figures}, globals())"
+            nb.cells.append(nbformat.v4.new_code_cell(export))
+            client.execute_cell(nb.cells[-1], len(nb.cells) - 1)
+            nb.cells.pop()
     if synthetic and not allow_synthetic:
         raise RuntimeError(
             f"{path.name} ran on {synthetic[0]!r}, so its outputs are not stored. Set "
@@ -72,7 +88,8 @@ def execute(path: Path, allow_synthetic: bool = False) -> dict:
         )
     nb.metadata.gat_course = course = {"data": data, "seconds": seconds}
     for output in (o for cell in nb.cells for o in pictures(cell)):
-        output.data["image/png"] = smaller_png(output.data["image/png"])
+        if SVG in output.data:
+            output.data[SVG] = smaller_svg(output.data[SVG])
     tidy(nb, page_of(path), address())
     write(nb, path)
     return course

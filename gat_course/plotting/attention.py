@@ -91,27 +91,28 @@ def attention_matrix(
 
 
 def entropy_histogram(
-    entropy: Any, uniform: Any, *, name: str | None = None
-) -> np.ndarray:
-    r"""Histograms of the nodes' attention entropy, per head, over uniform attention's.
+    entropy: Any, uniform: Any, *, name: str | None = None, ax: Axes | None = None
+) -> Axes:
+    r"""The nodes' attention entropy, a line for each head, over uniform attention's.
 
-    Bars are $H(\{\alpha_{ij}\}_j)$ in nats, the dark outline is its maximum
-    $\log|\mathcal N(i)|$ over the same nodes and bins.
+    The grey heap is the maximum, $\log|\mathcal N(i)|$ in nats; the line of
+    $H(\{\alpha_{ij}\}_j)$ of a head with flat attention is its outline.
 
     Args:
         entropy: nats per node and head, `[N, K]`.
         uniform: $\log|\mathcal N(i)|$ per node, nats, `[N]`.
         name: the graph's name, put in front of the title.
+        ax: where to draw; None makes a figure.
 
     Returns:
-        One axes per head, `[K]`.
+        The axes; the legend says each head's mean in percent of the maximum's.
 
     Raises:
         ValueError: shapes differ, or a value is negative, not finite or above its
             maximum.
 
-    >>> plotting.entropy_histogram(torch.rand(9, 2), torch.ones(9)).shape
-    (2,)
+    >>> plotting.entropy_histogram(torch.rand(9, 2), torch.ones(9))
+    <Axes: title=...>
     """
     values = checked(entropy, "entropy", ("N", "K"), low=0)
     limit = checked(uniform, "uniform", (len(values),), low=0)
@@ -120,33 +121,22 @@ def entropy_histogram(
             "entropy exceeds log|N(i)| of its node; entropy and uniform must come "
             "from the same graph, and both in nats"
         )
-    heads = values.shape[1]
-    columns = min(heads, 2)
-    rows = math.ceil(heads / columns)
-    height = 1.3 + (2.6 if heads == 1 else 1.65 * rows)
     edges = np.linspace(0, max(values.max(), limit.max(), 0.1) * 1.0001, 25)
-    outline = {"histtype": "step", "color": look.INK, "linewidth": 1.6}
-    with look.style():
-        grid = look.panels(height, rows, columns, sharex=True, sharey=True).ravel()
-        panels = grid[:heads]
-        for k, (panel, head) in enumerate(zip(panels, values.T, strict=True)):
-            bars = panel.hist(head.clip(0), edges, color=look.BAR)[2]
-            line = panel.hist(limit, edges, **outline)[2]
+    with look.canvas(ax, 4.6) as ax:
+        heap = r"uniform, $\log|\mathcal{N}(i)|$"
+        ax.hist(limit, edges, color=look.PALE, label=heap)
+        for k, head in enumerate(values.T):
+            colour, dashes = look.of_line(k)[0], ("-", "--")[k // 6 % 2]
             # Averages over nodes; all 0 if no node has two sources.
             share = head.mean() / limit.mean() if limit.any() else 1.0
-            text = f"{100 * share:.1f} % of the maximum"
-            look.panel_title(panel, text if heads == 1 else f"head {k}: {text}")
-            panel.grid(axis="y")
-        for panel in panels[-columns:]:
-            panel.set_xlabel("entropy per node (nats)")
-            panel.tick_params(labelbottom=True)
-        for spare in grid[heads:]:
-            spare.remove()
-        bars[0].set_label("attention")
-        line[0].set_label(r"uniform attention, $\log|\mathcal{N}(i)|$")
-        title = "the closer the bars to the outline, the flatter the attention"
-        _finish(panel.figure, title, name, "nodes", [bars[0], line[0]])
-    return panels
+            paint = {"histtype": "step", "color": colour, "linestyle": dashes}
+            label = f"head {k}: {100 * share:.1f} %"
+            ax.hist(head.clip(0), edges, label=label, linewidth=1.3, **paint)
+        ax.grid(axis="y")
+        ax.set(xlabel="entropy per node (nats)", ylabel="nodes")
+        look.legend(ax, ax.get_legend_handles_labels()[0], 3)
+        look.title(ax, "the closer to the heap, the flatter the attention", name)
+    return ax
 
 
 def relative_entropy_histogram(

@@ -16,7 +16,7 @@ export interface Attention {
 }
 
 const dot = (a: number[], b: number[]) => a.reduce((sum, v, k) => sum + v * b[k], 0);
-const leaky = (v: number, slope: number) => (v >= 0 ? v : slope * v);
+export const leaky = (v: number, slope: number) => (v >= 0 ? v : slope * v);
 const elu = (v: number) => (v > 0 ? v : Math.expm1(v));
 
 /** Applies the layer; `heard[i][j]` says whether target i listens to source j. */
@@ -32,6 +32,14 @@ export function attend(x: number[][], heard: boolean[][], layer: Layer): Attenti
     columns.map((c) => row.reduce((sum, w, j) => sum + w * z[j][c], 0)),
   );
   return { z, scores, weights, sums, outputs: sums.map((row) => row.map(elu)) };
+}
+
+/** Softmax over all entries; NaN where none is finite, as the formula has it. */
+export function softmaxAll(scores: number[]): number[] {
+  const largest = Math.max(...scores);
+  const raised = scores.map((e) => Math.exp(e - largest));
+  const total = raised.reduce((sum, v) => sum + v, 0);
+  return raised.map((v) => v / total);
 }
 
 /** Softmax over the entries that are allowed; zeros where none is. */

@@ -2,7 +2,7 @@
 // with its numbers.
 
 import { attend, type Layer } from "./attention";
-import { html, svg } from "./dom";
+import { arrow, button, html, show, slider, svg, toolbar } from "./dom";
 
 export const FRIENDSHIPS = [[0, 1], [0, 2], [0, 3], [2, 3], [3, 4]];
 export const FEATURES = [[1, 0], [2, 0], [0, 1], [1, 1], [0, 2]];
@@ -44,8 +44,7 @@ const PRESETS: [string, string, (state: State) => void][] = [
   }],
 ];
 
-const show = (value: number) => value.toFixed(2).replace("-0.00", "0.00").replace("-", "−");
-const vector = (values: number[]) => `(${values.map(show).join(", ")})`;
+const vector = (values: number[]) => `(${values.map((v) => show(v)).join(", ")})`;
 
 export function heardBy(friendships: number[][]): boolean[][] {
   const heard = FEATURES.map((_, i) => FEATURES.map((_, j) => i === j));
@@ -57,42 +56,31 @@ export function startFriends(place: Element): void {
   let state = fresh();
   const picture = svg("svg", { viewBox: "0 0 420 265", role: "group" });
   picture.setAttribute("aria-label", "Five friends; choose the target");
-  const table = html("div", { class: "friends-numbers" });
-  const note = html("p", { class: "friends-note", "aria-live": "polite" });
+  const table = html("div", { class: "play-numbers" });
+  const note = html("p", { class: "play-note", "aria-live": "polite" });
   const sliders = html("div", { class: "friends-sliders" });
-  const presets = html("div", { class: "friends-presets" });
+  const presets = toolbar("Examples", PRESETS.map(([name, said, change]) => button(name, () => {
+    state = fresh();
+    change(state);
+    draw(said);
+  })));
   place.append(html("div", { class: "friends-left" }, picture, presets), table, sliders, note);
 
-  for (const [name, said, change] of PRESETS) {
-    const button = html("button", { type: "button" }, name);
-    button.addEventListener("click", () => {
-      state = fresh();
-      change(state);
-      draw(said);
-    });
-    presets.append(button);
-  }
-
-  function slider(name: string, values: number[], k: number, least: number, most: number) {
-    const input = html("input", { type: "range", min: least, max: most, step: 0.1 });
-    input.value = String(values[k]);
-    const value = html("output", {}, show(values[k]));
-    input.addEventListener("input", () => {
-      values[k] = Number(input.value);
-      value.textContent = show(values[k]);
+  function addSlider(name: string, values: number[], k: number, least: number, most: number) {
+    sliders.append(slider(name, [least, most, 0.1], values[k], (v) => show(v), (v) => {
+      values[k] = v;
       drawPicture();
       drawNumbers();
-    });
-    sliders.append(html("label", {}, html("span", {}, name), input, value));
+    }).row);
   }
 
   function drawSliders(): void {
     sliders.replaceChildren();
     const { layer, target, x } = state;
-    slider(`jazz of ${target}`, x[target], 0, 0, 3);
-    slider(`rock of ${target}`, x[target], 1, 0, 3);
-    layer.dst.forEach((_, k) => slider(`a dst, ${k + 1}`, layer.dst, k, -2, 2));
-    layer.src.forEach((_, k) => slider(`a src, ${k + 1}`, layer.src, k, -2, 2));
+    addSlider(`jazz of ${target}`, x[target], 0, 0, 3);
+    addSlider(`rock of ${target}`, x[target], 1, 0, 3);
+    layer.dst.forEach((_, k) => addSlider(`a dst, ${k + 1}`, layer.dst, k, -2, 2));
+    layer.src.forEach((_, k) => addSlider(`a src, ${k + 1}`, layer.src, k, -2, 2));
   }
 
   function drawPicture(): void {
@@ -150,8 +138,8 @@ export function startFriends(place: Element): void {
     const made = svg(
       "g",
       {
-        class: chosen ? "friends-node chosen" : "friends-node",
-        role: "button", tabindex: 0, "data-node": i, "aria-pressed": String(chosen),
+        class: chosen ? "play-node chosen" : "play-node",
+        role: "button", tabindex: chosen ? 0 : -1, "data-node": i, "aria-pressed": String(chosen),
         "aria-label": `Node ${i}: jazz ${show(jazz)}, rock ${show(rock)}; ` +
           `node ${state.target} gives it ${show(weight)}`,
       },
@@ -166,8 +154,8 @@ export function startFriends(place: Element): void {
     };
     made.addEventListener("click", choose);
     made.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-      if (step !== undefined) {
+      const step = arrow(event.key);
+      if (step) {
         state.target = (state.target + step + COUNT) % COUNT;
         draw("");
         picture.querySelector<SVGElement>(`[data-node="${state.target}"]`)?.focus();
@@ -201,7 +189,7 @@ export function startFriends(place: Element): void {
     const head = ["source j", "(1) z", "(2) e", "(3) α"].map((name) =>
       html("th", { scope: "col" }, name));
     table.replaceChildren(
-      html("p", { class: "friends-title" }, `What node ${i} hears`),
+      html("p", { class: "play-title" }, `What node ${i} hears`),
       html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...rows)),
       html(
         "p", { class: "friends-output" },

@@ -1,36 +1,32 @@
 // Predictions: the outputs after a Predict box stay covered until the reader has an
 // answer. The page marks both; without this script, and in print, they are open.
 
+import { rove } from "./dom";
+import { keep, kept } from "./storage";
+
 export function startPredictions(): void {
-  for (const button of document.querySelectorAll<HTMLButtonElement>(".predict-show")) {
-    const name = button.dataset.covers ?? "";
+  for (const bar of document.querySelectorAll<HTMLElement>(".predict-bar")) {
+    const buttons = [...bar.querySelectorAll("button")];
+    const name = buttons[0].dataset.covers ?? "";
     const key = `predict:${location.pathname}:${name}`;
-    const open = () => {
+    const open = (chosen: string) => {
       document.querySelectorAll(`.${name}`).forEach((e) => e.classList.add("open"));
-      button.closest(".predict-bar")?.classList.add("open");
-      button.disabled = true;
+      bar.classList.add("open");
+      buttons.forEach((button, k) => {
+        button.disabled = true;
+        if (button.dataset.right === "true") button.classList.add("right");
+        if (String(k) === chosen) {
+          button.classList.add("chosen");
+          button.setAttribute("aria-pressed", "true");
+        }
+      });
     };
-    if (stored(key)) open();
-    button.addEventListener("click", () => {
-      open();
-      store(key);
-    });
-  }
-}
-
-// Storage may be forbidden, as in a private window.
-function stored(key: string): boolean {
-  try {
-    return localStorage.getItem(key) === "open";
-  } catch {
-    return false;
-  }
-}
-
-function store(key: string): void {
-  try {
-    localStorage.setItem(key, "open");
-  } catch {
-    // then it is covered again on the next visit
+    rove(bar, buttons);
+    const before = kept(key);
+    if (before !== null) open(before);
+    buttons.forEach((button, k) => button.addEventListener("click", () => {
+      open(String(k));
+      keep(key, String(k));
+    }));
   }
 }

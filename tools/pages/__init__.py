@@ -10,7 +10,19 @@ from sphinx.application import Sphinx
 
 from tools.address import address
 from tools.book import ROOT
-from tools.pages import access, asides, cards, equations, head, icons, pictures, scripts
+from tools.pages import (
+    access,
+    asides,
+    cards,
+    equations,
+    findings,
+    head,
+    icons,
+    links,
+    pictures,
+    scripts,
+    search,
+)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -18,6 +30,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     scripts.setup(app)
     asides.setup(app)
     cards.setup(app)
+    findings.setup(app)
     app.connect("config-inited", _address)
     app.connect("build-finished", _mend)
     return {"parallel_read_safe": True}
@@ -39,6 +52,10 @@ def _mend(app: Sphinx, error: Exception | None) -> None:
         text = access.mend(pictures.sized(text, page.parent))
         if text != before:
             page.write_text(text, "utf-8")
+    search.write(out)
+    links.write_meanings(out)
+    for folder in ("_images", "_static"):
+        pictures.on_any_ground(out / folder)
     icons.subset(out, pages)
     head.write_sitemap(out, app.config.html_baseurl)
     head.write_doors(out, app.config.html_title, app.config.html_baseurl)

@@ -27,14 +27,37 @@ MENDED = [
             f"<summary>Solutions</summary>{m[1]}</details>"
         ),
     ),
+    # A fold's name is text, not a paragraph; a cell has no old alignment.
+    (
+        r'<summary>\s*<p class="collapsed[^>]*>(.*?)</p>\s*<p class="expanded.*?</p>',
+        r"<summary><span>\1</span>",
+    ),
+    (r'(<t[hdr]\b[^>]*?) valign="\w+"', r"\1"),
+    # What pandas adds to each table, for notebooks; the book has its own.
+    (r"<style scoped>.*?</style>\s*", ""),
+    # A comment that names one of the four equations has its colour.
+    (
+        r'<span class="c1">(# \(([1-4])\))',
+        lambda m: f'<span class="c1 eq-{"zeah"[int(m[2]) - 1]}">{m[1]}',
+    ),
     # Roles that bibliographies no longer have.
     (r'\s+role="doc-biblioentry"', ""),
     (r'<div role="list" class="citation-list">', '<div class="citation-list">'),
 ]
 
 
+CODE = r'<div class="highlight"><pre>(.*?)</pre>'
+
+
+def _without_button(code: re.Match) -> str:
+    """A line or two are typed as fast as copied: they get no button to copy."""
+    lines = code[1].strip().count("\n") + 1
+    kind = "highlight short" if lines <= 2 else "highlight"
+    return code[0].replace('"highlight"', f'"{kind}"', 1)
+
+
 def mend(text: str) -> str:
     """A page's HTML with names and roles that say what is there."""
     for pattern, better in MENDED:
         text = re.sub(pattern, better, text, flags=re.S)
-    return text
+    return re.sub(CODE, _without_button, text, flags=re.S)

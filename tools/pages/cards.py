@@ -1,7 +1,5 @@
-"""The front page's cards: each chapter's picture, its minutes and what it needs."""
+"""The front page's buttons, and a card for each chapter: picture, minutes, needs."""
 
-import base64
-import io
 import re
 from html import escape
 from pathlib import Path
@@ -9,16 +7,34 @@ from pathlib import Path
 import nbformat
 from docutils import nodes
 from docutils.parsers.rst import Directive
-from PIL import Image
 from sphinx.application import Sphinx
 
 from tools.book import ROOT
-
-WIDTH = 360  # pixels of a thumbnail
+from tools.figures import SVG, alternative_text, pictures
+from tools.pages.openings import PICTURES
 
 
 def setup(app: Sphinx) -> None:
     app.add_directive("chapter-cards", ChapterCards)
+    app.add_directive("start-buttons", StartButtons)
+
+
+class StartButtons(Directive):
+    """Two ways to begin a chapter: to read it, and to run it."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        name = self.arguments[0]
+        opening = nbformat.read(ROOT / "book" / f"{name}.ipynb", as_version=4).cells[0]
+        minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", opening.source)[1]
+        colab = re.search(r"\[Open in Colab\]\((.*?)\)", opening.source)[1]
+        html = (
+            f'<p class="start-buttons"><a class="first" href="{name}.html">Start '
+            f'chapter {int(name[:2])} ({minutes} min)</a> <a href="{colab}">Open it in '
+            "Colab</a></p>"
+        )
+        return [nodes.raw("", html, format="html")]
 
 
 class ChapterCards(Directive):
@@ -46,15 +62,13 @@ def _card(path: Path, text: str, static: Path) -> str:
     title = re.search(r"^# (.*)", opening, re.M)[1]
     minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", opening)[1]
     needs = re.search(r"\*\*Builds on:\*\* ([^.\n]*)", opening)[1]
-    picture, alt = _first_picture(nb)
-    file = static / "cards" / f"{path.stem}.png"
+    svg, alt = _picture(nb, PICTURES[path.stem][0])
+    file = static / "cards" / f"{path.stem}.svg"
     file.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(file, optimize=True)
-    width, height = picture.size
+    file.write_text(svg, "utf-8")
     return (
         f'<a class="card-link" href="{path.stem}.html">'
-        f'<img src="../_static/cards/{file.name}" width="{width}" height="{height}" '
-        f'alt="{escape(alt)}" loading="lazy" />'
+        f'<img src="../_static/cards/{file.name}" alt="{escape(alt)}" loading="lazy" />'
         f'<span class="card-title">{escape(title)}</span>'
         f'<span class="card-text">{escape(text)}</span>'
         f'<span class="card-facts">{minutes} minutes · builds on {escape(needs)}</span>'
@@ -62,19 +76,9 @@ def _card(path: Path, text: str, static: Path) -> str:
     )
 
 
-def _first_picture(nb: nbformat.NotebookNode) -> tuple[Image.Image, str]:
-    """The first figure of a notebook, small, and its alternative text."""
+def _picture(nb: nbformat.NotebookNode, name: str) -> tuple[str, str]:
+    """A figure of a notebook, as SVG, and its alternative text."""
     for cell in nb.cells:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                alt = cell.metadata["mystnb"]["image"]["alt"]
-                data = base64.b64decode(output["data"]["image/png"])
-                picture = Image.open(io.BytesIO(data)).convert("RGB")
-                ratio = min(WIDTH / picture.width, 0.62 * WIDTH / picture.height)
-                size = (round(picture.width * ratio), round(picture.height * ratio))
-                small = picture.resize(size, Image.Resampling.LANCZOS)
-                card = Image.new("RGB", (WIDTH, round(0.62 * WIDTH)), "white")
-                place = (WIDTH - size[0]) // 2, (card.height - size[1]) // 2
-                card.paste(small, place)
-                return card.quantize(64), alt
-    raise ValueError("the chapter has no figure")
+        if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == name:
+            return pictures(cell)[0].data[SVG], alternative_text(cell)
+    raise ValueError(f"there is no figure {name}")

@@ -79,7 +79,15 @@ def rendered(tex: str, alone: bool) -> str:
     answer = json.loads(node.stdout.readline())
     if "error" in answer:
         raise ValueError(answer["error"])
-    return answer["html"]
+    return re.sub(LETTERS, _one_word, answer["html"])
+
+
+# KaTeX spells upright words; a screen reader and a search want softmax as one.
+LETTERS = r'(?:<mi mathvariant="normal">[A-Za-z]</mi>){2,}'
+
+
+def _one_word(found: re.Match) -> str:
+    return f"<mi>{''.join(re.findall(r'>(.)<', found[0]))}</mi>"
 
 
 def _html(node: nodes.Element, alone: bool) -> str:

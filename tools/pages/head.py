@@ -11,7 +11,7 @@ FIRST = {
     "mode": '"auto"',
     "theme": '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")',
 }
-# All icons are in the theme's fonts too; the search page alone needs an index.
+# All icons are in the theme's fonts too, and the search is the book's own.
 IDLE = r'\s*<script[^>]*src="[^"]*fontawesome\.js[^"]*"[^>]*></script>'
 SEARCH = IDLE.replace("fontawesome", "(?:searchtools|language_data|searchindex)")
 VIEWPORT = r'\s*<meta name="viewport"[^>]*>'
@@ -42,8 +42,7 @@ def mend(text: str, name: str, base: str) -> str:
         mode, f'document.documentElement.classList.add("js");\n    {mode}', 1
     )
     text = re.sub(IDLE, "", text)
-    if name != "search.html":
-        text = re.sub(SEARCH, "", text)
+    text = re.sub(SEARCH, "", text)
     viewports = re.findall(VIEWPORT, text)
     for extra in viewports[1:]:
         text = text.replace(extra, "", 1)

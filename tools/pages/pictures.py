@@ -40,6 +40,21 @@ def sized(text: str, folder: Path) -> str:
     return re.sub(r"<img\b[^>]*>", tag, text)
 
 
+# Matplotlib paints the whole figure before all else.
+GROUND = re.compile(
+    r'(<g id="patch_1"><path d="[^"]*" style="fill: )#ffffff("|;)', re.S
+)
+
+
+def on_any_ground(folder: Path) -> None:
+    """Take the white ground from under the pictures in a folder of the book."""
+    for file in folder.rglob("*.svg"):
+        svg = file.read_text("utf-8")
+        clear = GROUND.sub(r"\1none\2", svg, count=1)
+        if clear != svg:
+            file.write_text(clear, "utf-8")
+
+
 def size(file: Path) -> tuple[int, int]:
     """Width and height of a picture, in CSS pixels."""
     if file.suffix != ".svg":

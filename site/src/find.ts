@@ -1,0 +1,60 @@
+// The search itself: sections and terms, best first, with a piece of their text.
+
+import MiniSearch from "minisearch";
+import { cut, forms } from "./words";
+
+export interface Section {
+  title: string;
+  page: string;
+  link: string;
+  text: string;
+}
+
+export interface Hit extends Section {
+  piece: string;
+}
+
+export function engine(sections: Section[]): (query: string) => Hit[] {
+  const index = new MiniSearch<Section & { id: number }>({
+    fields: ["title", "text", "page"],
+    tokenize: cut,
+    processTerm: forms,
+  });
+  index.addAll(sections.map((section, id) => ({ ...section, id })));
+  const options = {
+    boost: { title: 6, page: 2 },
+    prefix: (word: string) => word.length > 2,
+    fuzzy: (word: string) => (word.length > 4 ? 0.15 : false),
+  };
+  const standing = ({ title, link }: Section, query: string) =>
+    (title.toLowerCase() === query.toLowerCase() ? 3 : 1) *
+    (link.includes("#term-") ? 1.6 : link.includes("solutions/") ? 0.6 : 1);
+  return (query) => {
+    const boostDocument = (id: number) => standing(sections[id], query);
+    // All words together where that finds anything, else any of them.
+    for (const combineWith of ["AND", "OR"] as const) {
+      const found = index.search(query, { ...options, boostDocument, combineWith });
+      if (found.length) {
+        return found.slice(0, 12).map(({ id, terms }) => ({
+          ...sections[id], piece: piece(sections[id].text, terms),
+        }));
+      }
+    }
+    return [];
+  };
+}
+
+/** Some 150 letters of a text, from shortly before the first of the words. */
+export function piece(text: string, words: string[]): string {
+  const wanted = new Set(words);
+  let from = 0;
+  for (const found of text.matchAll(/[\p{L}\p{N}]+(?:[._'-][\p{L}\p{N}]+)*/gu)) {
+    if (forms(found[0].normalize("NFKC")).some((form) => wanted.has(form))) {
+      from = found.index;
+      break;
+    }
+  }
+  const start = from > 60 ? text.lastIndexOf(" ", from - 40) + 1 : 0;
+  const end = start + 150 < text.length ? text.lastIndexOf(" ", start + 150) : text.length;
+  return (start ? "… " : "") + text.slice(start, end) + (end < text.length ? " …" : "");
+}
