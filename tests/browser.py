@@ -6,7 +6,7 @@ not end by itself, on a machine however slow.
 
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
-PATIENCE = 600_000  # milliseconds
+PATIENCE = 12_000  # milliseconds
 READY = "document.fonts.ready.then(() => document.readyState == 'complete')"
 
 

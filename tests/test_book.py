@@ -23,7 +23,7 @@ from fontTools.ttLib import TTFont
 from pypdf import PdfReader
 from typescript import HTML_VALIDATE, SITE
 
-from tools import book
+from tools import book, exports
 from tools.address import address
 from tools.book import ROOT
 
@@ -144,6 +144,10 @@ def test_a_chapter_has_its_buttons(site, page):
     assert "search-button" in text and "theme-switch" in text
 
 
+# A figure that answers has two captions; the printed one comes first.
+PRINTED = r'class="caption-text">(?:<span class="printed-text">)?[^<]'
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_figures_are_numbered_captioned_described(site, page):
     text = (site / f"{page}.html").read_text(encoding="utf-8")
@@ -151,7 +155,7 @@ def test_figures_are_numbered_captioned_described(site, page):
     figures = re.findall(r"<figure.*?</figure>", article, re.S)
     for figure in figures:
         assert re.search(r'class="caption-number">Fig\. \d+ ', figure), figure
-        assert re.search(r'class="caption-text">[^<]', figure), figure
+        assert re.search(PRINTED, figure), figure
     # In a chapter every picture is a figure; a page may also show a picture without.
     pictures = re.findall(r"<img[^>]*>", article)
     assert all(re.search(r'alt="[^"]{5,}"', picture) for picture in pictures), pictures
@@ -288,8 +292,16 @@ def test_a_page_is_light_and_nothing_in_it_moves(site, origin, reader, page):
         assert shown.evaluate(SHIFTS) < 0.05
         limit = FRONT if page == PAGES[0] else HEAVIEST
         assert transferred(site, set(reader.requests)) < limit
+        # Whoever scrolls has the numbers of its figures, too.
+        for place in shown.locator(".play").all():
+            place.scroll_into_view_if_needed()
+        shown.wait_for_function(ARRIVED)
+        numbers = [url for url in reader.requests if "/figures/" in url]
+        assert transferred(site, set(numbers)) < exports.MAX_BYTES
+        assert shown.evaluate(SHIFTS) < 0.05
 
 
+ARRIVED = "document.querySelectorAll('.play-printed').length == 0"
 AXE = ROOT / "site" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 FOUND = """
@@ -304,6 +316,16 @@ rules => axe.run(document, {runOnly: rules, resultTypes: ["violations"]})
 @pytest.mark.parametrize("page", [*PAGES, "search", "genindex"])
 def test_axe_finds_nothing(origin, reader, page, dark):
     shown = reader.open(f"{origin}/{page}.html", dark=dark)
+    for place in shown.locator(".play").all():
+        place.scroll_into_view_if_needed()
+    shown.wait_for_function(ARRIVED)
+    shown.evaluate(AXE.read_text("utf-8"))
+    assert shown.evaluate(FOUND, RULES) == []
+
+
+@pytest.mark.parametrize("page", CHAPTERS[:10])
+def test_axe_finds_nothing_on_a_phone(origin, reader, page):
+    shown = reader.open(f"{origin}/{page}.html", width=390)
     shown.evaluate(AXE.read_text("utf-8"))
     assert shown.evaluate(FOUND, RULES) == []
 
@@ -382,6 +404,9 @@ def fresh(chromium, origin):
 def test_the_five_friends_answer_to_mouse_touch_and_keys(fresh, page):
     shown, place = fresh(page, ".play.friends")
     title = place.locator(".play-title")
+    front = page == PAGES[0]
+    assert title.text_content() == f"What node {0 if front else 4} hears"
+    place.locator("[data-node='0']").click()
     assert title.text_content() == "What node 0 hears"
     assert place.locator(".eq-a").first.text_content() == "0.37"
     assert not shown.locator(".play.friends + figure.still img").is_visible()
@@ -400,18 +425,23 @@ def test_the_five_friends_answer_to_mouse_touch_and_keys(fresh, page):
     place.get_by_role("button", name="As in the text").click()
     place.locator("input[type=range]").nth(2).press("ArrowLeft")
     assert place.locator(".friends-sliders output").nth(2).text_content() == "0.90"
+    # what is said goes with what is drawn
+    place.get_by_role("button", name="a = 0").click()
+    note = place.locator(".play-note")
+    assert note.text_content().startswith("No score differs")
+    place.locator("input[type=range]").nth(4).press("End")
+    weights = place.locator(".eq-a").all_text_contents()
+    assert not note.text_content().startswith("No score differs")
+    assert f"1→0 {weights[1]}" in note.text_content()
 
 
 def test_the_mask_answers_to_mouse_touch_and_keys(fresh):
     shown, place = fresh(CHAPTERS[0], ".play.masks")
-    columns = place.locator("tbody tr")
-    assert columns.count() == 5
+    rows = place.locator("tbody tr")
+    assert rows.count() == 5
     place.get_by_role("button", name="An empty row").click()
-    assert place.locator("td.wrong").all_text_contents() == ["NaN"] * 5
-    row = place.locator("tbody tr").first.locator("td").all_text_contents()
-    assert row[1:] == ["NaN", "0.20", "0.00"]
+    assert [row.split("–")[1] for row in rows.all_text_contents()] == ["0.00"] * 5
     place.locator("[data-cell='4 4']").tap()
-    assert place.locator("td.wrong").count() == 0
     cell = place.locator("[data-cell='4 4']")
     assert cell.get_attribute("aria-label") == "target 4, source 4: weight 1.00"
     cell.press("ArrowLeft")
@@ -420,11 +450,26 @@ def test_the_mask_answers_to_mouse_touch_and_keys(fresh):
     assert shown.evaluate("document.activeElement.dataset.cell") == "4 3"
     assert place.locator("[data-cell='4 3']").get_attribute("aria-pressed") == "true"
     # N² against |E|
+    told = place.locator(".play-bars")
+    assert "N² = 7,333,264 numbers, 29 MB" in told.text_content()
+    assert "|E| = 13,264 numbers" in told.text_content()
     place.get_by_role("button", name="Five friends").click()
-    assert "N² = 25 numbers, 100 B" in place.locator(".play-bars").text_content()
+    assert "N² = 25 numbers, 100 B" in told.text_content()
+    assert "|E| = 15 numbers" in told.text_content()
     place.locator("input[type=range]").first.press("End")
-    told = place.locator(".play-bars").text_content()
-    assert "1,000,000,000,000 numbers, 4.0 TB" in told
+    assert "1,000,000,000,000 numbers, 4.0 TB" in told.text_content()
+
+
+def test_an_empty_row_comes_out_in_three_ways(fresh):
+    _, place = fresh("book/02-dense", ".play.masks")
+    rows = place.locator("tbody tr")
+    wrong = place.locator("td.wrong")
+    assert wrong.all_text_contents() == ["NaN"] * 5
+    cells = rows.first.locator("td").all_text_contents()
+    assert cells[1:] == ["NaN", "0.20", "0.00"]
+    place.locator("[data-cell='4 3']").tap()
+    assert wrong.count() == 0
+    assert rows.nth(3).locator("td").all_text_contents()[1:] == ["1.00"] * 3
 
 
 def test_the_inside_of_cora_answers_to_mouse_touch_and_keys(fresh):
@@ -435,9 +480,13 @@ def test_the_inside_of_cora_answers_to_mouse_touch_and_keys(fresh):
     place.locator("[data-node]").first.click()
     assert title.text_content() != "What paper 854 hears"
     place.get_by_role("button", name="A wrong answer").tap()
-    assert "; the network says " in place.locator(".play-small").first.text_content()
+    assert place.get_by_text("; the network says ").count() == 1
+    assert place.get_by_text("the network says so").count() == 0
     number = place.locator("input[type=number]")
     number.fill("0")
+    number.press("Enter")
+    assert title.text_content() == "What paper 0 hears"
+    number.fill("")
     number.press("Enter")
     assert title.text_content() == "What paper 0 hears"
     number.fill("99999")
@@ -457,6 +506,15 @@ def test_the_inside_of_cora_answers_to_mouse_touch_and_keys(fresh):
     place.get_by_role("button", name="Senders, chapter 6").click()
     sharp = float(re.search(share, place.text_content())[1])
     assert sharp < 60 < 99 < flat
+    # an example is one of the weights that are shown
+    place.get_by_role("button", name="Cora").click()
+    found = {}
+    for layer in ("layer 1, head 3", "layer 2"):
+        place.locator("select").select_option(label=layer)
+        for name in ("Sharpest", "Flattest"):
+            place.get_by_role("button", name=name).click()
+            found[name] = float(re.search(share, place.text_content())[1])
+        assert found["Sharpest"] < found["Flattest"] - 1
 
 
 def test_the_lookup_answers_to_mouse_touch_and_keys(fresh):
@@ -467,13 +525,14 @@ def test_the_lookup_answers_to_mouse_touch_and_keys(fresh):
     for press in ("click", "tap"):
         getattr(place.get_by_role("button", name="Shuffle the values"), press)()
         told = note.text_content()
-        assert right in told and "1 of 5 are answered. GATv2" in told
+        assert right in told and "1 of 5 is answered. GATv2" in told
         assert "5 of 5 are answered" in told
-    place.get_by_role("button", name="In order").click()
-    key = place.get_by_role("button", name="key 0")
-    assert key.text_content() == "key 0: value 0"
+    place.get_by_role("button", name="As in the figure").click()
+    key, after = (place.get_by_role("button", name=f"key {k}:") for k in (0, 1))
+    first, second = (k.text_content()[-1] for k in (key, after))
     key.press("Enter")
-    assert key.text_content() == "key 0: value 1"
+    assert key.text_content() == f"key 0: value {second}"
+    assert after.text_content() == f"key 1: value {first}"
     place.get_by_role("button", name="query 3").press(" ")
     assert "query 3 ranks them" in note.text_content()
 
@@ -508,7 +567,10 @@ def test_a_figure_that_cannot_answer_is_the_printed_one(origin, chromium, page):
     shown = context.new_page()
     shown.set_default_timeout(PATIENCE)
     shown.goto(f"{origin}/{page}.html")
-    for kind in ("papers", "lookup", "tissues"):
+    kinds = ("papers", "lookup", "tissues")
+    for place in shown.locator(".play-printed img").all():
+        assert place.is_visible()  # until its numbers come
+    for kind in kinds:
         for place in shown.locator(f".play.{kind}").all():
             place.scroll_into_view_if_needed()
             still = shown.locator(f".play.{kind}.absent + figure.still img")
@@ -525,6 +587,11 @@ def test_a_choice_is_marked_and_the_right_one_shown(fresh):
     right = bar.locator("[data-right=true]")
     assert "right" in right.get_attribute("class").split()
     assert right.text_content() == "those of nodes 1 and 3"
+    told = bar.get_by_role("status")
+    assert told.text_content() == "Not quite: see below."
+    assert shown.evaluate("document.activeElement.textContent") == "all four"
+    right.click(force=True)  # the first answer stays
+    assert told.text_content() == "Not quite: see below."
     shown.reload()
     wrong = bar.get_by_role("button", name="all four")
     assert wrong.get_attribute("aria-pressed") == "true"
@@ -569,6 +636,12 @@ def test_the_search_page_answers_a_query_in_its_address(fresh):
     assert first.get_attribute("href").endswith("#term-entropy")
     first.click()
     shown.wait_for_url("**/glossary.html#term-entropy")
+    # a hit on the same page: the dialog is out of its way
+    shown.keyboard.press("Control+k")
+    field = shown.locator("#pst-search-dialog input[type=search]")
+    field.fill("softmax")
+    shown.locator("#pst-search-dialog .hits a[href*='#term-softmax']").click()
+    assert not shown.locator("#pst-search-dialog").is_visible()
 
 
 def test_a_search_in_a_folder_needs_no_server(site, chromium):
@@ -598,16 +671,64 @@ def test_words_and_equation_numbers_show_what_they_mean(fresh):
 
 def test_the_sidebar_says_how_far_one_has_read(fresh):
     shown, _ = fresh(CHAPTERS[0])
-    mark = shown.locator("a[href$='#'] .read-mark, .current .read-mark").first
+    mark = shown.locator(".current .read-mark").first
     assert mark.text_content() == ""
-    shown.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
+    # to jump to the end is not to read
+    shown.evaluate("scrollTo(0, document.body.scrollHeight - 1500)")
+    shown.wait_for_function("localStorage.getItem('read:01-attention') !== null")
+    assert "✓" not in mark.text_content()
+    seen = "(localStorage.getItem('read:01-attention').match(/1/g) ?? []).length"
+    for place in (0.2, 0.3, 0.4, 0.5):
+        before = shown.evaluate(seen)
+        shown.evaluate(f"scrollTo(0, {place} * document.body.scrollHeight)")
+        shown.wait_for_function(f"{seen} > {before}")
     shown.wait_for_function("document.body.textContent.includes('min left')")
-    assert re.search(r"\d\d %, \d+ min left", mark.text_content())
-    shown.evaluate("scrollTo(0, document.body.scrollHeight)")
-    shown.wait_for_function("document.body.textContent.includes('✓ read')")
+    assert re.fullmatch(r" \d+ %, \d+ min left", mark.text_content())
     again, _ = fresh(PAGES[0])
-    marked = again.locator(".read-mark", has_text="✓ read")
-    assert marked.count() == 1
+    assert again.locator(".read-mark", has_text=" %").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("marks", "share"),
+    [
+        ("0" * 40, ""),
+        ("1" * 4 + "0" * 36, " 10 %"),
+        ("1" * 38 + "00", " ✓ read"),
+        ("garbage", ""),
+    ],
+)
+def test_what_was_read_is_remembered(chromium, origin, marks, share):
+    context = chromium.new_context()
+    context.add_init_script(f"localStorage.setItem('read:02-dense', '{marks}')")
+    shown = context.new_page()
+    shown.goto(f"{origin}/{PAGES[0]}.html")
+    told = shown.locator(".bd-links a[href='02-dense.html'] .read-mark")
+    assert told.text_content() == share
+    context.close()
+
+
+@pytest.mark.parametrize("script", ["throw Error()", "(((", ""])
+def test_a_script_that_does_not_run_leaves_the_page_as_printed(
+    chromium, origin, script
+):
+    context = chromium.new_context()
+    context.route("**/book.js*", lambda route: route.fulfill(body=script))
+    shown = context.new_page()
+    shown.goto(f"{origin}/{CHAPTERS[0]}.html")
+    assert shown.locator(".covered pre").first.is_visible()
+    assert shown.locator("figure.still img").first.is_visible()
+    assert not shown.locator(".play").first.is_visible()
+    context.close()
+
+
+def test_what_is_printed_from_a_dark_page_is_light(reader, origin):
+    shown = reader.open(f"{origin}/{CHAPTERS[0]}.html", dark=True)
+    theme = "document.documentElement.dataset.theme"
+    assert shown.evaluate(theme) == "dark"
+    shown.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert shown.evaluate(theme) == "light"
+    shown.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert shown.evaluate(theme) == "dark"
 
 
 @pytest.mark.parametrize("page", [PAGES[0], *CHAPTERS[:10]])

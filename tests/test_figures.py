@@ -206,8 +206,21 @@ def test_a_figure_that_is_too_large_is_not_written(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"lookup.json has .* at most 400000"):
         exports.write(["lookup"], {})
     assert not (tmp_path / "figures").exists()
-    with pytest.raises(ValueError, match="do not fit into 16 bits"):
-        exports.packed(torch.tensor([70_000]), "u2")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "message"),
+    [
+        ([70_000], "u2", "no integers of 16 bits"),
+        ([-1], "u2", "no integers of 16 bits"),
+        ([1.5], "u2", "no integers of 16 bits"),
+        ([math.nan], "f4", "NaN or infinite"),
+        ([math.inf], "f4", "NaN or infinite"),
+    ],
+)
+def test_numbers_that_a_page_cannot_hold_are_refused(values, kind, message):
+    with pytest.raises(ValueError, match=message):
+        exports.packed(torch.tensor(values), kind)
 
 
 def test_every_figures_file_is_light():
@@ -242,7 +255,7 @@ SECTIONS = [
         "title": "Entropy: how sharp?",
         "page": "5 Cora",
         "link": "book/05.html#e",
-        "text": "The entropy of the weights.",
+        "text": "The entropy of the weights of 2,708 papers.",
     },
     {
         "title": "Many heads",
@@ -265,6 +278,9 @@ SECTIONS = [
         ("edge softmax", "book/04.html#h"),
         ("edge_softmax", "book/04.html#h"),
         ("attention heads", "book/04.html#h"),
+        ("2708 papers", "book/05.html#e"),
+        ("2,708", "book/05.html#e"),
+        ("?!", None),
         ("entropi", "book/glossary.html#term-entropy"),
         ("constructor", "book/04.html#h"),
         ("zzz", None),

@@ -12,7 +12,14 @@ import torch
 from PIL import Image, ImageChops, ImageStat
 from typescript import NODE, SITE, TSC, functions
 
-from gat_course import EdgeGATLayer, GraphData, difference, reproduce
+from gat_course import (
+    EdgeGATLayer,
+    GraphData,
+    catalogue,
+    difference,
+    papers,
+    reproduce,
+)
 from tools import book, cover
 from tools.book import ROOT
 from tools.figures import smaller_svg
@@ -195,8 +202,21 @@ def test_the_findings_say_what_the_stored_runs_say():
     gap = difference(runs["gat"], runs["uniform"])
     told = findings.on_cora().replace("−", "-")
     assert f"<b>{gap.mean:+.2f} points</b> [{gap.low:+.2f}, {gap.high:+.2f}]" in told
-    assert f"100 seeds: {gap.verdict}" in told
-    assert "seen genes <b>+18" in findings.on_ppi()
+    assert "100 seeds: a difference is not shown" in told
+    assert gap.verdict == "not shown"
+    for split in ("published", "gene-disjoint"):
+        plan = papers.on_ppi("GO-2022", split, width=64, epochs=100)
+        points = [
+            [100 * score for score in reproduce.stored(plan, model)[0].scores]
+            for model in ("gat", "uniform")
+        ]
+        mean = f"{difference(*points).mean:+.1f}".replace("-", "−")
+        assert f"<b>{mean} points</b>" in findings.on_ppi()
+    lookup = catalogue.stored("lookup")
+    one = lookup[(lookup["heads"] == 1) & (lookup["keys"] == 20)]
+    for layer in ("GAT", "GATv2"):
+        mean = one[one["layer"] == layer]["test"].mean()
+        assert f"{findings._short(mean)} %</text>" in findings.in_a_dictionary()
     for tile in (findings.in_a_dictionary(), findings.in_time()):
         ET.fromstring(re.search(r"<svg.*</svg>", tile)[0])
     bench = json.loads((ROOT / "gat_course/results/bench.json").read_text())

@@ -41,8 +41,10 @@ def write(figures: list[str], names: Names) -> None:
 def packed(values: Tensor, kind: str) -> str:
     """Base64 of numbers in the little-endian type that the page reads."""
     array = values.detach().cpu().numpy()
-    if kind == "u2" and not (array.min() >= 0 and array.max() < 2**16):
-        raise ValueError("the numbers do not fit into 16 bits")
+    if not np.isfinite(array).all():
+        raise ValueError("a number is NaN or infinite")
+    if kind == "u2" and not (array == array.astype("<u2")).all():
+        raise ValueError("the numbers are no integers of 16 bits")
     return base64.b64encode(np.ascontiguousarray(array, f"<{kind}")).decode()
 
 
@@ -56,9 +58,11 @@ def halves(model: torch.nn.Module, graph: GraphData) -> list[tuple[Tensor, Tenso
 
     hooks = [layer.register_forward_pre_hook(note) for layer in layers]
     with torch.no_grad():
-        model.eval()(graph, graph.x)
-        for hook in hooks:
-            hook.remove()
+        try:
+            model.eval()(graph, graph.x)
+        finally:
+            for hook in hooks:
+                hook.remove()
         found = []
         for layer in layers:
             z = formulas.transform(inputs[layer], layer.weight)
@@ -69,12 +73,15 @@ def halves(model: torch.nn.Module, graph: GraphData) -> list[tuple[Tensor, Tenso
 
 def network(model: torch.nn.Module, graph: GraphData) -> Names:
     """A graph and, for each layer and head, what its attention is computed from."""
+    if graph.edge_weight is not None:
+        raise ValueError("the page's attention knows no weights of edges")
+    (slope,) = {m.negative_slope for m in model.modules() if isinstance(m, GATLayer)}
     order = graph.dst.argsort(stable=True)
     s = halves(model, graph)
     every = torch.cat([torch.stack(pair).permute(2, 0, 1) for pair in s])  # [K, 2, N]
     return {
         "heads": [len(dst.T) for dst, _ in s],
-        "slope": 0.2,
+        "slope": slope,
         "degrees": packed(graph.in_degrees, "u2"),
         "sources": packed(graph.src[order], "u2"),
         "halves": packed(every, "f4"),
@@ -164,4 +171,5 @@ def lookup(names: Names) -> Names:
             key: [round(v, 6) for v in value.flatten().tolist()]
             for key, value in model.state_dict().items()
         }
-    return {"keys": 5, "width": 64, "slope": 0.2, "models": models}
+    values = names["one"].y[5:].tolist()  # of the keys, in the chapter's figure
+    return {"keys": 5, "start": values, "width": 64, "slope": 0.2, "models": models}

@@ -29,6 +29,8 @@ READY = """async () => {
 }"""
 
 
+STARTED = "document.querySelectorAll('.play:not(.absent) .play-printed').length == 0"
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -61,6 +63,7 @@ def main() -> None:
                     shown = context.new_page()
                     shown.goto(f"{origin}/{page}.html", wait_until="networkidle")
                     shown.evaluate(READY)
+                    shown.wait_for_function(STARTED)
                     shown.wait_for_load_state("networkidle")
                     file = folder / f"{page.replace('/', '-')}.png"
                     shown.screenshot(path=file, full_page=True)

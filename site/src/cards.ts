@@ -1,19 +1,15 @@
 // Cards: what a glossary term or an equation number means, when one points at its link.
 
-import { here } from "./data";
+import { loadScript } from "./data";
 import { html } from "./dom";
 
 const LINKS = "a.term, a.equation-number, .bd-article a[href*='glossary.html#term-']";
-let meanings: Promise<Record<string, string>> | undefined;
-const load = () =>
-  (meanings ??= fetch(new URL("meanings.json", here)).then((answer) => answer.json()));
-
 /** The end of an address by which a meaning is kept: `page.html#anchor`. */
 export const keyOf = (address: string): string => address.replace(/^.*\//, "");
 
 export function startCards(): void {
   const card = html("div", { class: "meaning", role: "tooltip", id: "meaning", hidden: "" });
-  document.body.append(card);
+  (document.querySelector("main") ?? document.body).append(card);
   let shown: HTMLAnchorElement | null = null;
 
   function hide(): void {
@@ -23,8 +19,10 @@ export function startCards(): void {
   }
 
   async function show(link: HTMLAnchorElement): Promise<void> {
+    hide();
     shown = link;
-    const all = await load().catch((): Record<string, string> => ({}));
+    const nothing = (): Record<string, string> => ({});
+    const all = await loadScript<Record<string, string>>("meanings").catch(nothing);
     const text = all[keyOf(link.href)];
     if (!text || shown !== link) return; // the link leads there all the same
     card.innerHTML = text; // the book's own HTML, written when it was built
@@ -45,7 +43,16 @@ export function startCards(): void {
     link.addEventListener("pointerenter", (event) => {
       if (event.pointerType === "mouse") void show(link);
     });
-    link.addEventListener("focus", () => void show(link));
+    // A finger sees the meaning first, and follows the link by a second touch.
+    link.addEventListener("click", (event) => {
+      if ((event as PointerEvent).pointerType === "touch" && (shown !== link || card.hidden)) {
+        event.preventDefault();
+        void show(link);
+      }
+    });
+    link.addEventListener("focus", () => {
+      if (link.matches(":focus-visible")) void show(link);
+    });
     link.addEventListener("blur", hide);
     // It stays while the pointer is on the card itself.
     link.addEventListener("pointerleave", () => setTimeout(() => {
@@ -57,4 +64,8 @@ export function startCards(): void {
     if (event.key === "Escape") hide();
   });
   addEventListener("scroll", place, { passive: true });
+  addEventListener("click", (event) => {
+    const on = event.target as Element;
+    if (shown && !card.contains(on) && !shown.contains(on)) hide();
+  });
 }

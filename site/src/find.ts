@@ -1,7 +1,7 @@
 // The search itself: sections and terms, best first, with a piece of their text.
 
-import MiniSearch from "minisearch";
-import { cut, forms } from "./words";
+import MiniSearch, { type Query } from "minisearch";
+import { cut, forms, parts, whole } from "./words";
 
 export interface Section {
   title: string;
@@ -25,15 +25,26 @@ export function engine(sections: Section[]): (query: string) => Hit[] {
     boost: { title: 6, page: 2 },
     prefix: (word: string) => word.length > 2,
     fuzzy: (word: string) => (word.length > 4 ? 0.15 : false),
+    tokenize: (word: string) => [word],
+    processTerm: whole,
   };
   const standing = ({ title, link }: Section, query: string) =>
-    (title.toLowerCase() === query.toLowerCase() ? 3 : 1) *
+    (title.toLowerCase() === query.toLowerCase() ? 3 : title.includes(",") ? 0.7 : 1) *
     (link.includes("#term-") ? 1.6 : link.includes("solutions/") ? 0.6 : 1);
   return (query) => {
+    const words = cut(query);
+    if (!words.length) return [];
     const boostDocument = (id: number) => standing(sections[id], query);
+    // A word, or all that it is made of.
+    const queries = words.map((word): Query => {
+      const own = parts(word);
+      return own.length > 1
+        ? { combineWith: "OR", queries: [word, { combineWith: "AND", queries: own }] }
+        : word;
+    });
     // All words together where that finds anything, else any of them.
     for (const combineWith of ["AND", "OR"] as const) {
-      const found = index.search(query, { ...options, boostDocument, combineWith });
+      const found = index.search({ combineWith, queries }, { ...options, boostDocument });
       if (found.length) {
         return found.slice(0, 12).map(({ id, terms }) => ({
           ...sections[id], piece: piece(sections[id].text, terms),

@@ -52,8 +52,8 @@ export function heardBy(friendships: number[][]): boolean[][] {
   return heard;
 }
 
-export function startFriends(place: Element): void {
-  let state = fresh();
+export function startFriends(place: HTMLElement): void {
+  let state = { ...fresh(), target: Number(place.dataset.target ?? 0) };
   const picture = svg("svg", { viewBox: "0 0 420 265", role: "group" });
   picture.setAttribute("aria-label", "Five friends; choose the target");
   const table = html("div", { class: "play-numbers" });
@@ -71,6 +71,7 @@ export function startFriends(place: Element): void {
       values[k] = v;
       drawPicture();
       drawNumbers();
+      tell("");
     }).row);
   }
 
@@ -79,8 +80,8 @@ export function startFriends(place: Element): void {
     const { layer, target, x } = state;
     addSlider(`jazz of ${target}`, x[target], 0, 0, 3);
     addSlider(`rock of ${target}`, x[target], 1, 0, 3);
-    layer.dst.forEach((_, k) => addSlider(`a dst, ${k + 1}`, layer.dst, k, -2, 2));
-    layer.src.forEach((_, k) => addSlider(`a src, ${k + 1}`, layer.src, k, -2, 2));
+    layer.dst.forEach((_, k) => addSlider(`a, target’s half, ${k + 1}`, layer.dst, k, -2, 2));
+    layer.src.forEach((_, k) => addSlider(`a, source’s half, ${k + 1}`, layer.src, k, -2, 2));
   }
 
   function drawPicture(): void {
@@ -116,11 +117,17 @@ export function startFriends(place: Element): void {
           class: "friends-head",
         }),
         svg("text", {
-          x: sx + 0.5 * (tx - sx) - 12 * uy, y: sy + 0.5 * (ty - sy) + 12 * ux + 4,
+          x: sx + 0.5 * (tx - sx) - 17 * uy, y: sy + 0.5 * (ty - sy) + 17 * ux + 4,
           class: "friends-weight",
         }, show(weight)),
       );
     });
+    picture.append(
+      svg("rect", { x: 22, y: 232, width: 7, height: 14, class: "jazz" }),
+      svg("text", { x: 34, y: 245, class: "friends-legend" }, "jazz"),
+      svg("rect", { x: 76, y: 232, width: 7, height: 14, class: "rock" }),
+      svg("text", { x: 88, y: 245, class: "friends-legend" }, "rock records"),
+    );
     for (let i = 0; i < COUNT; i++) picture.append(node(i, weights[state.target][i]));
     if (focused !== null) {
       picture.querySelector<SVGElement>(`[data-node="${focused}"]`)?.focus();
@@ -190,6 +197,7 @@ export function startFriends(place: Element): void {
       html("th", { scope: "col" }, name));
     table.replaceChildren(
       html("p", { class: "play-title" }, `What node ${i} hears`),
+      html("p", { class: "play-small" }, "Press a node: it becomes the target, who listens."),
       html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...rows)),
       html(
         "p", { class: "friends-output" },
@@ -203,12 +211,16 @@ export function startFriends(place: Element): void {
     drawPicture();
     drawNumbers();
     drawSliders();
+    tell(said);
+  }
+
+  function tell(said: string): void {
     const { weights } = now();
     const pairs = state.friendships.filter((pair) => pair.includes(state.target));
     const told = pairs.map(([a, b]) => {
       const j = a === state.target ? b : a;
       const [mine, theirs] = [weights[state.target][j], weights[j][state.target]];
-      return `${state.target} gives ${j} ${show(mine)}, ${j} gives ${state.target} ${show(theirs)}`;
+      return `${j}→${state.target} ${show(mine)}, ${state.target}→${j} ${show(theirs)}`;
     });
     const even = pairs.every(([a, b]) => Math.abs(weights[a][b] - weights[b][a]) < 0.005);
     const lamp = even ? "Symmetric here" : "Not symmetric";

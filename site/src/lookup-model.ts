@@ -6,6 +6,7 @@ type Parameters = Record<string, number[]>;
 
 export interface LookupFile {
   keys: number;
+  start: number[]; // the values of the keys in the printed figure
   width: number;
   slope: number;
   models: { GAT: Parameters; GATv2: Parameters };

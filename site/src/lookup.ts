@@ -7,7 +7,7 @@ import { look, type LookupFile } from "./lookup-model";
 export async function startLookup(place: HTMLElement): Promise<void> {
   const file = await load<LookupFile>("lookup");
   const keys = [...Array(file.keys).keys()];
-  let values = [...keys];
+  let values = [...file.start];
   let query = 0;
   const entries = html("div");
   const tables = html("div", { class: "play-pair" });
@@ -16,8 +16,8 @@ export async function startLookup(place: HTMLElement): Promise<void> {
     query = k;
     draw();
   });
-  const order = button("In order", () => {
-    values = [...keys];
+  const order = button("As in the figure", () => {
+    values = [...file.start];
     draw();
   });
   const shuffle = button("Shuffle the values", () => {
@@ -54,8 +54,9 @@ export async function startLookup(place: HTMLElement): Promise<void> {
     const alike = rankings.size === 1 ? "alike" : "differently";
     note.textContent = `GAT: all queries rank the keys ${alike} ` +
       `(${ranking(found.GAT.weights[query])}), and ${right(found.GAT.answers)} of ${keys.length} ` +
-      `are answered. GATv2: query ${query} ranks them ${ranking(found.GATv2.weights[query])}; ` +
-      `${right(found.GATv2.answers)} of ${keys.length} are answered.`;
+      `${right(found.GAT.answers) === 1 ? "is" : "are"} answered. GATv2: query ${query} ranks them ${ranking(found.GATv2.weights[query])}; ` +
+      `${right(found.GATv2.answers)} of ${keys.length} are answered. A query may look away from its ` +
+      "key: what it leaves out tells as much.";
   }
 
   function table(name: string, weights: number[][], answers: number[]): HTMLElement {

@@ -37,22 +37,28 @@ export function memory(numbers: number): string {
   return `${size < 10 && unit ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
 }
 
-export function startMasks(place: Element): void {
-  let mask = PRESETS[2][2]();
-  let [row, column] = [0, 0];
+/** With `data-ways` the row is masked in three ways, else the costs are shown. */
+export function startMasks(place: HTMLElement): void {
+  const three = place.dataset.ways !== undefined;
+  let mask = PRESETS[three ? 3 : 2][2]();
+  let [row, column] = [three ? 4 : 0, 0];
   const side = EDGE + COUNT * CELL + 2;
   const picture = svg("svg", { viewBox: `0 0 ${side} ${side}`, role: "group" });
   picture.setAttribute("aria-label", "Mask: press a cell to allow or forbid it");
   const table = html("div", { class: "play-numbers" });
   const note = html("p", { class: "play-note", "aria-live": "polite" });
-  const presets = PRESETS.map(([name, said, make]) => button(name, () => {
+  const presets = PRESETS.map(([name, said, make], k) => button(name, () => {
     mask = make();
     if (name === "An empty row") row = 4;
+    press(k);
     draw();
     note.textContent = said;
   }));
+  const press = (chosen: number) =>
+    presets.forEach((b, k) => b.setAttribute("aria-pressed", String(k === chosen)));
+  press(three ? 3 : 2);
   const left = html("div", {}, svgHolder(picture), toolbar("Masks", presets));
-  place.append(left, table, note, cost());
+  place.append(left, table, note, ...(three ? [] : [cost()]));
   note.textContent = "Press a cell to allow or forbid it. A row is a target, a column a source.";
 
   function svgHolder(child: SVGElement): HTMLElement {
@@ -62,6 +68,7 @@ export function startMasks(place: Element): void {
   function toggle(i: number, j: number): void {
     [row, column] = [i, j];
     mask[i][j] = !mask[i][j];
+    press(-1);
     draw();
     focus();
     const now = mask[i][j] ? "may look" : "may not look";
@@ -125,43 +132,58 @@ export function startMasks(place: Element): void {
 
   function drawRow(): void {
     const ways = threeWays(scores[row], mask[row]);
-    const names = ["source j", "e", "−∞", "−9·10¹⁵", "ours"];
-    const number = (value: number, kind: string) =>
-      html("td", { class: Number.isNaN(value) ? `${kind} wrong` : kind }, Number.isNaN(value) ? "NaN" : show(value));
+    const columns: [string, number[]][] = three
+      ? [["−∞", ways[0]], ["−9·10¹⁵", ways[1]], ["left out", ways[2]]] : [["weight", ways[2]]];
+    const number = (value: number) => html("td",
+      { class: Number.isNaN(value) ? "eq-a wrong" : "eq-a" },
+      Number.isNaN(value) ? "NaN" : show(value));
     const rows = scores[row].map((e, j) => html(
       "tr", mask[row][j] ? {} : { class: "forbidden" },
       html("th", { scope: "row" }, String(j)),
-      html("td", { class: "eq-e" }, show(e)),
-      ...ways.map((weights) => number(weights[j], "eq-a")),
+      html("td", { class: "eq-e" }, mask[row][j] || three ? show(e) : "–"),
+      ...columns.map(([, weights]) => number(weights[j])),
     ));
     const empty = !mask[row].includes(true);
+    const names = ["source", "score", ...columns.map(([name]) => name)];
     table.replaceChildren(
-      html("p", { class: "play-title" }, `Row ${row}, forbidden scores replaced three ways`),
+      html("p", { class: "play-title" },
+        three ? `Row ${row}: forbidden scores are …` : `Row ${row}: whom target ${row} may look at`),
       html("table", {},
         html("thead", {}, html("tr", {}, ...names.map((name) => html("th", { scope: "col" }, name)))),
         html("tbody", {}, ...rows)),
-      html("p", { class: "play-small" }, empty
-        ? "Nothing is allowed: −∞ divides 0 by 0, a large negative number listens to everybody, " +
-          "masked_softmax to nobody."
-        : "Where something is allowed, all three agree."),
+      html("p", { class: "play-small" }, told(empty)),
     );
   }
 
+  function told(empty: boolean): string {
+    if (!three) {
+      return empty ? "Nobody is allowed: all weights are zero."
+        : "The softmax runs over the allowed sources, and their weights sum to one.";
+    }
+    return empty
+      ? "Nothing is allowed. −∞ divides 0 by 0; a large negative number listens to everybody; " +
+        "masked_softmax, which leaves the forbidden out, to nobody."
+      : "Where something is allowed, all three agree.";
+  }
+
   function cost(): HTMLElement {
-    let [nodes, each] = [2708, 5];
+    let [nodes, edges] = [2708, 13264];
     const bars = html("div", { class: "play-bars" });
     const size = slider("nodes N", [0.7, 6, 0.01], Math.log10(nodes), (v) => count(10 ** v), (v) => {
+      const each = edges / nodes;
       nodes = Math.round(10 ** v);
+      edges = Math.round(nodes * Math.min(each, nodes));
       drawBars();
     });
-    const degree = slider("sources each", [1, 100, 1], each, String, (v) => {
-      each = v;
+    const degree = slider("sources each", [1, 100, 0.1], edges / nodes, (v) => v.toFixed(1), (v) => {
+      edges = Math.round(nodes * Math.min(v, nodes));
       drawBars();
     });
-    const example = (name: string, n: number, d: number) => button(name, () => {
-      [nodes, each] = [n, d];
+    // Nodes and edges with self-loops, as chapters 1, 5 and 6 count them.
+    const example = (name: string, n: number, e: number) => button(name, () => {
+      [nodes, edges] = [n, e];
       size.set(Math.log10(n));
-      degree.set(d);
+      degree.set(e / n);
       drawBars();
     });
     const bar = (name: string, numbers: number, kind: string) => html(
@@ -170,16 +192,16 @@ export function startMasks(place: Element): void {
       html("div", { class: kind, style: `width:${Math.max(0.2, 100 * numbers / nodes ** 2)}%` }),
     );
     function drawBars(): void {
-      const edges = nodes * Math.min(each, nodes);
       bars.replaceChildren(bar("every pair: N²", nodes ** 2, "all"), bar("the edges: |E|", edges, "few"));
     }
     drawBars();
     return html(
       "div", { class: "play-wide" },
-      html("p", { class: "play-title" }, "What one head's scores take, at four bytes each"),
+      html("p", { class: "play-title" }, "And what it saves: one head's scores, at four bytes each"),
       bars, size.row, degree.row,
       toolbar("Graphs", [
-        example("Five friends", 5, 3), example("Cora", 2708, 5), example("PPI, all tissues", 56944, 30),
+        example("Five friends", 5, 15), example("Cora", 2708, 13264),
+        example("PPI, 24 tissues", 56944, 1644208),
       ]),
     );
   }

@@ -14,10 +14,10 @@ interface World {
   net: Network;
   noun: string;
   heads: [string, number[]][]; // a name, and which heads are averaged
-  presets: [string, number][];
+  start: number;
 }
 
-/** The target with the most, or with the smallest or largest relative entropy. */
+/** The targets with most sources, and with the smallest and largest relative entropy. */
 export function extremes(net: Network, heads: number[]): { hub: number; sharp: number; flat: number } {
   let [hub, sharp, flat] = [0, -1, -1];
   let [low, high] = [Infinity, -Infinity];
@@ -43,16 +43,21 @@ function world(file: NetworkFile, noun: string, start: number | null): World {
     own.forEach((head, k) => heads.push([count > 1 ? `${where}, head ${k}` : where, [head]]));
     first += count;
   });
-  const { hub, sharp, flat } = extremes(net, heads[0][1]);
-  const presets: [string, number][] = start === null ? [] : [["As in the figure", start]];
-  presets.push(["Sharpest", sharp], ["Flattest", flat], ["Most sources", hub]);
-  const { labels, predicted } = file;
+  return { net, noun, heads, start: start ?? extremes(net, heads[0][1]).sharp };
+}
+
+/** Targets that make a point, with the weights of these heads. */
+function examples({ net, noun, start }: World, heads: number[]): [string, number][] {
+  const { hub, sharp, flat } = extremes(net, heads);
+  const found: [string, number][] = noun === "paper" ? [["As in the figure", start]] : [];
+  found.push(["Sharpest", sharp], ["Flattest", flat], ["Most sources", hub]);
+  const { labels, predicted } = net.file;
   if (predicted) {
     const wrong = [...labels].findIndex((label, i) =>
       label !== predicted[i] && sourcesOf(net, i).length > 4);
-    presets.push(["A wrong answer", wrong]);
+    found.push(["A wrong answer", wrong]);
   }
-  return { net, noun, heads, presets };
+  return found;
 }
 
 export async function startPapers(place: HTMLElement): Promise<void> {
@@ -71,17 +76,20 @@ export async function startPapers(place: HTMLElement): Promise<void> {
   const noun = html("span");
   number.addEventListener("change", () => {
     const asked = Math.round(Number(number.value));
-    target = Math.min(Math.max(0, asked || 0), now.net.count - 1);
+    if (number.value.trim() !== "" && Number.isFinite(asked)) {
+      target = Math.min(Math.max(0, asked), now.net.count - 1);
+    }
     draw();
   });
   select.addEventListener("change", () => {
     heads = select.selectedIndex;
+    offer();
     draw();
   });
   const both = choice("Which network", ["Cora", "Senders, chapter 6"], 0, (k) => {
     now = worlds[k];
     heads = k === 0 ? now.heads.length - 1 : 0;
-    target = now.presets[0][1];
+    target = now.start;
     furnish();
     draw();
   });
@@ -96,8 +104,12 @@ export async function startPapers(place: HTMLElement): Promise<void> {
     noun.textContent = now.noun;
     number.max = String(now.net.count - 1);
     select.replaceChildren(...now.heads.map(([name]) => html("option", {}, name)));
-    presets.replaceChildren(toolbar("Examples", now.presets.map(([name, node]) =>
-      button(name, () => {
+    offer();
+  }
+
+  function offer(): void {
+    presets.replaceChildren(toolbar("Examples", examples(now, now.heads[heads][1]).map(
+      ([name, node]) => button(name, () => {
         target = node;
         draw();
       }))));
@@ -188,12 +200,14 @@ export async function startPapers(place: HTMLElement): Promise<void> {
     const rest = pairs.slice(8).reduce((sum, [, w]) => sum + w, 0);
     told.replaceChildren(
       html("p", { class: "play-title" }, `What ${now.noun} ${target} hears`),
-      html("p", { class: "play-small" }, `It is ${classes[kind]}` + (guess === null ? "." :
+      html("p", { class: "play-small" }, "The wider a line, the larger the weight. Press a source to see what it hears itself."),
+      html("p", {}, `Class: ${classes[kind]}` + (guess === null ? "." :
         guess === kind ? "; the network says so, too." : `; the network says ${classes[guess]}.`)),
       html("table", {}, html("thead", {}, html("tr", {},
         ...["source", "class", "α"].map((name) => html("th", { scope: "col" }, name)))),
       html("tbody", {}, ...rows)),
       html("p", { class: "play-small" },
+        pairs.length > DRAWN + 1 ? `The picture shows the heaviest ${DRAWN} of ${pairs.length}. ` : "",
         pairs.length > 8 ? `The other ${pairs.length - 8} share ${show(rest)}. ` : "",
         `No preference would be ${show(1 / pairs.length, 3)} each.`),
       html("p", {}, "entropy ", show(h), " of at most ", show(most), " nats"),

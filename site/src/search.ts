@@ -1,20 +1,15 @@
 // Search as one types: in the dialog that the theme opens, and on the search page.
 
 import { engine, type Hit, type Section } from "./find";
-import { here } from "./data";
+import { here, loadScript } from "./data";
 import { html } from "./dom";
 
-let searching: Promise<(query: string) => Hit[]> | undefined;
+let ready: ((query: string) => Hit[]) | undefined;
 
-// A script, not JSON: a book opened from a folder can load it, too.
-const loaded = () => (searching ??= new Promise((done, failed) => {
-  const script = html("script", { src: new URL("search.js", here).href });
-  script.addEventListener("load", () => {
-    done(engine((window as unknown as { courseSearch: Section[] }).courseSearch));
-  });
-  script.addEventListener("error", () => failed(new Error("search.js did not come")));
-  document.head.append(script);
-}));
+async function searcher(): Promise<(query: string) => Hit[]> {
+  const sections = await loadScript<Section[]>("search");
+  return (ready ??= engine(sections));
+}
 
 const root = new URL("..", here).href;
 
@@ -31,7 +26,9 @@ function shown(hit: Hit): HTMLElement {
 function attach(input: HTMLInputElement, after: Element): () => Promise<void> {
   const told = html("p", { class: "hits-told", role: "status" });
   const list = html("ul", { class: "hits" });
-  after.after(told, list);
+  after.after(html("div", { class: "hits-box" }, told, list));
+  // A hit on the same page lies under the dialog.
+  list.addEventListener("click", () => list.closest("dialog")?.close());
   const search = async () => {
     const query = input.value.trim();
     if (!query) {
@@ -41,7 +38,7 @@ function attach(input: HTMLInputElement, after: Element): () => Promise<void> {
     }
     let hits: Hit[] = [];
     try {
-      hits = (await loaded())(query);
+      hits = (await searcher())(query);
     } catch {
       told.textContent = "The list of words could not be loaded.";
       return;
@@ -75,7 +72,7 @@ export function startSearch(): void {
   const inDialog = field(dialog);
   if (dialog && inDialog) {
     attach(inDialog, inDialog.closest("form") ?? inDialog);
-    inDialog.addEventListener("focus", () => loaded().catch(() => {}), { once: true });
+    inDialog.addEventListener("focus", () => searcher().catch(() => {}), { once: true });
   }
   const results = document.querySelector("#search-results");
   if (!results) return;

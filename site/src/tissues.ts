@@ -87,6 +87,12 @@ export async function startTissues(place: HTMLElement): Promise<void> {
       x: LEFT + CELL * tissue, y: TOP - 1, width: CELL, height: CELL * sources.length + 2, class: "play-frame",
     }));
     holder.replaceChildren(picture);
+    // On a phone the chosen column comes into view.
+    const scale = picture.getBoundingClientRect().width / width;
+    const at = scale * (LEFT + CELL * tissue);
+    if (at < holder.scrollLeft + 70 || at + 40 > holder.scrollLeft + holder.clientWidth) {
+      holder.scrollLeft = at - holder.clientWidth / 2;
+    }
     drawNumbers();
   }
 
@@ -104,7 +110,8 @@ export async function startTissues(place: HTMLElement): Promise<void> {
       html("p", { class: "play-small" }, `Heaviest: ${first.join(", ")}. ` +
         `No preference: ${show(1 / heard.length)}.`),
       html("p", { class: "play-small" }, "Between the tissues a source's weight changes by at most " +
-        `${show(Math.max(0, ...spans))}. White: no link there.`),
+        `${show(Math.max(0, ...spans))}. ` +
+        "The stronger a square, the larger the weight, the mean over heads; none: no link there."),
     );
   }
 

@@ -6,17 +6,29 @@ const SAME = new Map(Object.entries({
   normalize: "normalise", normalization: "normalisation", color: "colour",
 }));
 
-/** Words as they stand: `edge_softmax` and `0.2` are one each. */
+/** Words as they stand: `edge_softmax`, `0.2` and 2,708 are one each. */
 export const cut = (text: string): string[] =>
-  text.normalize("NFKC").match(/[\p{L}\p{N}]+(?:[._'-][\p{L}\p{N}]+)*/gu) ?? [];
+  text.normalize("NFKC").replace(/(\d),(?=\d{3})/g, "$1")
+    .match(/[\p{L}\p{N}]+(?:[._'-][\p{L}\p{N}]+)*/gu) ?? [];
 
-/** What a word is found by: itself, and the words that it is made of. */
+/** A word in the form in which it is kept. */
+export const whole = (word: string): string => {
+  const small = word.toLowerCase();
+  return SAME.get(small) ?? small;
+};
+
+/** The words that a word is made of: of `edge_softmax` two, of LeakyReLU three. */
+export function parts(word: string): string[] {
+  return word
+    .replace(/(\p{Ll})(\p{Lu})/gu, "$1 $2")
+    .replace(/(\p{Lu})(\p{Lu}\p{Ll})/gu, "$1 $2")
+    .split(/[\s._'-]+/)
+    .filter((part) => part !== "" && !/^\d+$/.test(part));
+}
+
+/** What a word is found by: itself, its parts, and its ends, as ReLU in LeakyReLU. */
 export function forms(word: string): string[] {
-  const parts = word
-    .split(/[._'-]|(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u)
-    .filter((part) => !/^\d+$/.test(part) || part === word);
-  const ends = parts.map((_, k) => parts.slice(k).join("")); // of LeakyReLU also ReLU
-  const all = [word, ...(parts.length > 1 ? [...parts, ...ends] : [])]
-    .map((w) => w.toLowerCase());
-  return [...new Set(all.map((w) => SAME.get(w) ?? w))];
+  const own = parts(word);
+  const more = own.length > 1 ? [...own, ...own.map((_, k) => own.slice(k).join(""))] : [];
+  return [...new Set([word, ...more].map(whole))];
 }

@@ -44,6 +44,7 @@ def _mend(app: Sphinx, error: Exception | None) -> None:
     if error or app.builder.format != "html":
         return
     out = Path(app.outdir)
+    cards.write_pictures(out)
     pages = sorted(out.rglob("*.html"))
     for page in pages:
         before = page.read_text("utf-8")

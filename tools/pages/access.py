@@ -9,7 +9,7 @@ MENDED = [
     (r'<summary aria-label="[^"]*">', "<summary>"),
     # The sidebar with the logo, in no landmark.
     (
-        r'(<div id="pst-primary-sidebar")',
+        r'(<div id="pst-primary-sidebar")(?! role)',
         r'\1 role="navigation" aria-label="Book"',
     ),
     # A table's corner, which heads nothing.

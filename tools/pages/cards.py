@@ -26,6 +26,8 @@ class StartButtons(Directive):
 
     def run(self) -> list[nodes.Node]:
         name = self.arguments[0]
+        env = self.state.document.settings.env
+        env.note_dependency(str(ROOT / "book" / f"{name}.ipynb"))
         opening = nbformat.read(ROOT / "book" / f"{name}.ipynb", as_version=4).cells[0]
         minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", opening.source)[1]
         colab = re.search(r"\[Open in Colab\]\((.*?)\)", opening.source)[1]
@@ -51,24 +53,31 @@ class ChapterCards(Directive):
                 raise self.error(f"a card's line is 'NAME: text', got {line!r}")
             path = ROOT / "book" / f"{name.strip()}.ipynb"
             env.note_dependency(str(path))
-            cards.append(_card(path, text.strip(), Path(env.app.outdir) / "_static"))
+            cards.append(_card(path, text.strip()))
         html = f'<div class="cards">{"".join(cards)}</div>'
         return [nodes.raw("", html, format="html")]
 
 
-def _card(path: Path, text: str, static: Path) -> str:
+def write_pictures(out: Path) -> None:
+    """The cards' pictures, `_static/cards/NAME.svg`."""
+    folder = out / "_static" / "cards"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PICTURES:
+        nb = nbformat.read(ROOT / "book" / f"{name}.ipynb", as_version=4)
+        (folder / f"{name}.svg").write_text(_picture(nb, name)[0], "utf-8")
+
+
+def _card(path: Path, text: str) -> str:
     nb = nbformat.read(path, as_version=4)
     opening = nb.cells[0].source
     title = re.search(r"^# (.*)", opening, re.M)[1]
     minutes = re.search(r"\*\*Time:\*\* (\d+) minutes", opening)[1]
     needs = re.search(r"\*\*Builds on:\*\* ([^.\n]*)", opening)[1]
-    svg, alt = _picture(nb, PICTURES[path.stem][0])
-    file = static / "cards" / f"{path.stem}.svg"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(svg, "utf-8")
+    alt = _picture(nb, path.stem)[1]
     return (
         f'<a class="card-link" href="{path.stem}.html">'
-        f'<img src="../_static/cards/{file.name}" alt="{escape(alt)}" loading="lazy" />'
+        f'<img src="../_static/cards/{path.stem}.svg" alt="{escape(alt)}" '
+        'loading="lazy" />'
         f'<span class="card-title">{escape(title)}</span>'
         f'<span class="card-text">{escape(text)}</span>'
         f'<span class="card-facts">{minutes} minutes · builds on {escape(needs)}</span>'
@@ -76,9 +85,10 @@ def _card(path: Path, text: str, static: Path) -> str:
     )
 
 
-def _picture(nb: nbformat.NotebookNode, name: str) -> tuple[str, str]:
-    """A figure of a notebook, as SVG, and its alternative text."""
+def _picture(nb: nbformat.NotebookNode, chapter: str) -> tuple[str, str]:
+    """The figure that a chapter opens with, as SVG, and its alternative text."""
+    name = PICTURES[chapter][0]
     for cell in nb.cells:
         if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == name:
             return pictures(cell)[0].data[SVG], alternative_text(cell)
-    raise ValueError(f"there is no figure {name}")
+    raise ValueError(f"chapter {chapter} has no figure {name}")

@@ -15,6 +15,11 @@ FIRST = {
 IDLE = r'\s*<script[^>]*src="[^"]*fontawesome\.js[^"]*"[^>]*></script>'
 SEARCH = IDLE.replace("fontawesome", "(?:searchtools|language_data|searchindex)")
 VIEWPORT = r'\s*<meta name="viewport"[^>]*>'
+# What the pages' script covers and replaces stays as printed if it does not run.
+STARTED = """document.documentElement.classList.add("js");
+    addEventListener("DOMContentLoaded", () => {
+      if (!window.bookStarted) document.documentElement.classList.remove("js");
+    });"""
 PRELOADED = ("KaTeX_Main-Regular", "KaTeX_Math-Italic")
 
 
@@ -38,9 +43,7 @@ def mend(text: str, name: str, base: str) -> str:
         CHOSEN, lambda m: f'localStorage.getItem("{m[1]}") || {FIRST[m[1]]}', text
     )
     mode = "document.documentElement.dataset.mode ="
-    text = text.replace(
-        mode, f'document.documentElement.classList.add("js");\n    {mode}', 1
-    )
+    text = text.replace(mode, f"{STARTED}\n    {mode}", 1)
     text = re.sub(IDLE, "", text)
     text = re.sub(SEARCH, "", text)
     viewports = re.findall(VIEWPORT, text)
@@ -134,5 +137,5 @@ def write_doors(out: Path, title: str, base: str) -> None:
         f'page</a>, or <a href="{base}search.html">search</a> the book.'
     )
     robots = '<meta name="robots" content="noindex" />'
-    page = DOOR.format(title=f"Not found: {title}", text=lost, more=robots)
+    page = DOOR.format(title=f"Page not found: {title}", text=lost, more=robots)
     (out / "404.html").write_text(page, "utf-8")

@@ -1,7 +1,7 @@
 """Links to what a word or an equation number means, and the cards that they show.
 
 A glossary term is linked where a later chapter first uses it, "equation (2)" where the
-equation stands. What a card shows is written once, to `_static/meanings.json`.
+equation stands. What a card shows is written once, to `_static/meanings.js`.
 """
 
 import json
@@ -13,6 +13,9 @@ from docutils import nodes
 
 GLOSSARY = "book/glossary"
 FIRST = 1  # the chapter with equations (1) to (4)
+# Words that a text also uses in other senses.
+AMBIGUOUS = {"precision", "overlap", "score", "value", "key", "query", "recall", "rank"}
+AMBIGUOUS |= {"label", "target", "source", "batch", "message", "degree", "layer"}
 NUMBER = re.compile(r"(?<=[Ee]quation )\((\d)\)|(?<=[Ee]quations )\((\d)\)")
 KINDS = {"1": "eq-z", "2": "eq-e", "3": "eq-a", "4": "eq-h"}
 # In the four equations, what each of them makes.
@@ -61,7 +64,7 @@ def terms(env) -> dict[str, tuple[str, int]]:
         chapter = re.search(r"Chapters? (\d+)", meaning)
         for term in entry.findall(nodes.term):
             word = term.astext()
-            if chapter and len(word) > 3:
+            if chapter and len(word) > 3 and word not in AMBIGUOUS:
                 found[word] = term["ids"][0], int(chapter[1])
     return found
 
@@ -175,4 +178,5 @@ def write_meanings(out: Path) -> None:
         for equation in page.select("[id^=equation-]"):
             found[f"{path.name}#{equation['id']}"] = equation.decode_contents().strip()
     text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-    (out / "_static" / "meanings.json").write_text(text, "utf-8")
+    script = f"(window.course ??= {{}}).meanings = {text};\n"
+    (out / "_static" / "meanings.js").write_text(script, "utf-8")

@@ -33,7 +33,7 @@ PICTURES = {
     ),
     "08-pooling": (
         "fig-pooling-colors",
-        "How many nodes are green? Only the dark ones count.",
+        "How many nodes are green? Only the large ones count.",
     ),
     "09-fast": ("fig-ladder", "The same numbers, in less and less time."),
     "10-large": (

@@ -26,7 +26,8 @@ def asked(page: str, question: str) -> tuple[str, dict] | None:
 
 
 def cover(box: nodes.block_quote, name: str, page: str) -> str | None:
-    """Cover the outputs of the first run of cells after a box, in its section.
+    """Cover what may answer a box: the outputs of the first run of cells after it and
+    the paragraph that follows them, in its section; a paragraph that begins "Answer".
 
     Returns the beginning of the question, where it has choices.
     """
@@ -37,8 +38,10 @@ def cover(box: nodes.block_quote, name: str, page: str) -> str | None:
             break
         if is_cell(node):
             covered += outputs(node)
+        elif node.astext().startswith("Answer"):
+            covered.append(node)
         elif covered:
-            if node.astext().startswith("Answer"):
+            if isinstance(node, nodes.paragraph):
                 covered.append(node)
             break
     for node in covered:
@@ -47,22 +50,24 @@ def cover(box: nodes.block_quote, name: str, page: str) -> str | None:
         return None
     question = box.astext().removeprefix("Predict.").strip()
     key, entry = asked(page, question) or (None, None)
-    bar = nodes.raw("", _bar(name, entry), format="html")
+    bar = nodes.raw("", _bar(name, question[:60], entry), format="html")
     box.parent.insert(box.parent.index(box) + 1, bar)
     return key
 
 
-def _bar(name: str, entry: dict | None) -> str:
+def _bar(name: str, question: str, entry: dict | None) -> str:
+    # What was answered is remembered by the question, whatever else the page gets.
+    data = f'data-covers="{name}" data-question="{escape(question)}"'
+
     def button(text: str, extra: str = "") -> str:
         return (
-            f'<button type="button" class="predict-show" data-covers="{name}"{extra}>'
-            f"{text}</button>"
+            f'<button type="button" class="predict-show" {data}{extra}>{text}</button>'
         )
 
     if entry is None:
         return f'<p class="predict-bar">{button(SHOW)}</p>'
     parts = [
-        button(_typeset(text), f' data-right="{str(k == entry["right"]).lower()}"')
+        button(_typeset(str(text)), f' data-right="{str(k == entry["right"]).lower()}"')
         for k, text in enumerate(entry["choices"], start=1)
     ]
     return f'<p class="predict-bar choices">{" ".join(parts)}{button("show it")}</p>'

@@ -23,6 +23,7 @@ def bundle(source: Path, out: Path) -> None:
     """Write one file for browsers from a TypeScript file and what it imports."""
     program = SITE / "node_modules" / ".bin" / "esbuild"
     options = ["--bundle", "--minify", "--format=iife", "--log-level=warning"]
+    options.append("--target=es2021")
     command = [str(program), str(source), *options, f"--outfile={out}"]
     subprocess.run(command, check=True)
 
@@ -30,9 +31,7 @@ def bundle(source: Path, out: Path) -> None:
 def _add_files(app: Sphinx) -> None:
     static = Path(app.outdir) / "_static"
     bundle(SITE / "src" / "book.ts", static / "book.js")
-    # Without it nothing is covered, and the figures stand still.
-    plain = "document.documentElement.classList.remove('js')"
-    app.add_js_file("book.js", loading_method="defer", onerror=plain)
+    app.add_js_file("book.js", loading_method="defer")
     (static / "fonts.css").write_text(_typefaces(static / "files"), "utf-8")
     app.add_css_file("fonts.css", priority=150)
 

@@ -23,7 +23,9 @@ def write(out: Path) -> None:
         name = page.relative_to(out).as_posix()
         found += sections(page.read_text("utf-8"), name)
     text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-    (out / "_static" / "search.js").write_text(f"courseSearch={text};\n", "utf-8")
+    (out / "_static" / "search.js").write_text(
+        f"(window.course ??= {{}}).search = {text};\n", "utf-8"
+    )
 
 
 def sections(html: str, name: str) -> list[dict[str, str]]:
@@ -53,7 +55,7 @@ def sections(html: str, name: str) -> list[dict[str, str]]:
             link = f"{name}#{row.find_parent('section')['id']}"
             found.append(_entry(cells[0], page, link, " ".join(cells)))
             row.decompose()
-    for section in article.find_all("section"):
+    for section in article.select("section[id]"):
         title = section.find(re.compile("^h[1-6]$"), recursive=False)
         own = [child for child in section.children if child is not title]
         own = [c for c in own if not (isinstance(c, Tag) and c.name == "section")]
