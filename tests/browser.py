@@ -4,10 +4,17 @@ It waits for what has to happen, never for a time: PATIENCE only ends a test tha
 not end by itself, on a machine however slow.
 """
 
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
-PATIENCE = 12_000  # milliseconds
+PATIENCE = 600_000  # milliseconds
 READY = "document.fonts.ready.then(() => document.readyState == 'complete')"
+
+
+def visit(browser: Browser, **options: object) -> BrowserContext:
+    """A first visit of somebody with a browser of their own; pages wait patiently."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE)
+    return context
 
 
 class Reader:

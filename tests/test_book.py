@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
-from browser import PATIENCE
+from browser import visit
 from fontTools.ttLib import TTFont
 from pypdf import PdfReader
 from typescript import HTML_VALIDATE, SITE
@@ -219,12 +219,12 @@ PROSE = """
 
 @pytest.mark.parametrize("page", PAGES)
 def test_equations_need_no_script(html, site, origin, chromium, page):
-    context = chromium.new_context(java_script_enabled=False)
+    context = visit(chromium, java_script_enabled=False)
     shown = context.new_page()
     shown.goto(f"{origin}/{page}.html")
     assert shown.locator("article").is_visible()
     context.close()
-    context = chromium.new_context()
+    context = visit(chromium)
     context.route("**/*.js*", lambda route: route.abort())
     shown = context.new_page()
     shown.goto(f"{origin}/{page}.html")
@@ -241,7 +241,7 @@ def test_equations_need_no_script(html, site, origin, chromium, page):
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_theme_is_there_before_any_script_is_loaded(origin, chromium, dark):
-    context = chromium.new_context(color_scheme="dark" if dark else "light")
+    context = visit(chromium, color_scheme="dark" if dark else "light")
     context.route("**/*.js*", lambda route: route.abort())
     shown = context.new_page()
     shown.goto(f"{origin}/{CHAPTERS[0]}.html")
@@ -357,7 +357,7 @@ def test_a_prediction_is_covered_until_there_is_an_answer(origin, chromium):
     """By mouse and keyboard; remembered; open in print and without scripts."""
     address_ = f"{origin}/{CHAPTERS[0]}.html"
     hidden = "getComputedStyle(document.querySelector('.covered > *')).visibility"
-    context = chromium.new_context()
+    context = visit(chromium)
     shown = context.new_page()
     shown.goto(address_)
     assert shown.locator(".predict-show").count() >= 4
@@ -375,7 +375,7 @@ def test_a_prediction_is_covered_until_there_is_an_answer(origin, chromium):
     shown.wait_for_selector(".covered.open")
     assert shown.evaluate(hidden) == "visible"
     context.close()
-    context = chromium.new_context(java_script_enabled=False)
+    context = visit(chromium, java_script_enabled=False)
     shown = context.new_page()
     shown.goto(address_)
     assert shown.locator(".covered").first.locator("pre").first.is_visible()
@@ -386,11 +386,10 @@ def test_a_prediction_is_covered_until_there_is_an_answer(origin, chromium):
 @pytest.fixture
 def fresh(chromium, origin):
     """Opens a page on a screen that can be touched; a page keeps what it remembers."""
-    context = chromium.new_context(has_touch=True)
+    context = visit(chromium, has_touch=True)
 
     def open_page(page: str, part: str = ""):
         shown = context.new_page()
-        shown.set_default_timeout(PATIENCE)
         shown.goto(f"{origin}/{page}.html")
         place = shown.locator(part or "article").first
         place.scroll_into_view_if_needed()
@@ -556,16 +555,15 @@ def test_the_tissues_answer_to_mouse_touch_and_keys(fresh):
 @pytest.mark.parametrize("page", [PAGES[0], *CHAPTERS[:10]])
 def test_a_figure_that_cannot_answer_is_the_printed_one(origin, chromium, page):
     """Without scripts, and where its numbers do not come."""
-    context = chromium.new_context(java_script_enabled=False)
+    context = visit(chromium, java_script_enabled=False)
     shown = context.new_page()
     shown.goto(f"{origin}/{page}.html")
     for picture in shown.locator("figure.still img").all():
         assert picture.is_visible()
     context.close()
-    context = chromium.new_context()
+    context = visit(chromium)
     context.route("**/figures/*.json", lambda route: route.abort())
     shown = context.new_page()
-    shown.set_default_timeout(PATIENCE)
     shown.goto(f"{origin}/{page}.html")
     kinds = ("papers", "lookup", "tissues")
     for place in shown.locator(".play-printed img").all():
@@ -645,8 +643,7 @@ def test_the_search_page_answers_a_query_in_its_address(fresh):
 
 
 def test_a_search_in_a_folder_needs_no_server(site, chromium):
-    shown = chromium.new_page()
-    shown.set_default_timeout(PATIENCE)
+    shown = visit(chromium).new_page()
     shown.goto(f"{(site / 'search.html').as_uri()}?q=entropy")
     shown.locator(".hits a").first.wait_for()
     shown.close()
@@ -698,7 +695,7 @@ def test_the_sidebar_says_how_far_one_has_read(fresh):
     ],
 )
 def test_what_was_read_is_remembered(chromium, origin, marks, share):
-    context = chromium.new_context()
+    context = visit(chromium)
     context.add_init_script(f"localStorage.setItem('read:02-dense', '{marks}')")
     shown = context.new_page()
     shown.goto(f"{origin}/{PAGES[0]}.html")
@@ -711,7 +708,7 @@ def test_what_was_read_is_remembered(chromium, origin, marks, share):
 def test_a_script_that_does_not_run_leaves_the_page_as_printed(
     chromium, origin, script
 ):
-    context = chromium.new_context()
+    context = visit(chromium)
     context.route("**/book.js*", lambda route: route.fulfill(body=script))
     shown = context.new_page()
     shown.goto(f"{origin}/{CHAPTERS[0]}.html")

@@ -20,7 +20,17 @@ STARTED = """document.documentElement.classList.add("js");
     addEventListener("DOMContentLoaded", () => {
       if (!window.bookStarted) document.documentElement.classList.remove("js");
     });"""
-PRELOADED = ("KaTeX_Main-Regular", "KaTeX_Math-Italic")
+# Asked for before the style sheets that name them are read, so that no text is set twice.
+FILES = "_static/files"
+TYPEFACES = (
+    f"{FILES}/source-serif-4-latin-400-normal",
+    f"{FILES}/source-sans-3-latin-400-normal",
+    f"{FILES}/source-sans-3-latin-600-normal",
+)
+LETTERS = (
+    "_static/katex/fonts/KaTeX_Main-Regular",
+    "_static/katex/fonts/KaTeX_Math-Italic",
+)
 
 
 def mend(text: str, name: str, base: str) -> str:
@@ -50,15 +60,17 @@ def mend(text: str, name: str, base: str) -> str:
     for extra in viewports[1:]:
         text = text.replace(extra, "", 1)
     up = "../" * name.count("/")
+    fonts = TYPEFACES
     if 'class="katex"' in text:
-        links = "".join(
-            f'<link rel="preload" as="font" type="font/woff2" crossorigin '
-            f'href="{up}_static/katex/fonts/{font}.woff2" />\n'
-            for font in PRELOADED
-        )
-        text = text.replace("</title>", f"</title>\n{links}", 1)
+        fonts += LETTERS
     else:
         text = re.sub(r'\s*<link[^>]*href="[^"]*katex\.css[^"]*"[^>]*>', "", text)
+    links = "".join(
+        f'<link rel="preload" as="font" type="font/woff2" crossorigin="" '
+        f'href="{up}{font}.woff2" />\n'
+        for font in fonts
+    )
+    text = text.replace("</title>", f"</title>\n{links}", 1)
     return text
 
 
