@@ -20,7 +20,7 @@ STARTED = """document.documentElement.classList.add("js");
     addEventListener("DOMContentLoaded", () => {
       if (!window.bookStarted) document.documentElement.classList.remove("js");
     });"""
-# Asked for before the style sheets that name them are read, so that no text is set twice.
+# Asked for before the style sheets that name them are read: no text is set twice.
 FILES = "_static/files"
 TYPEFACES = (
     f"{FILES}/source-serif-4-latin-400-normal",
