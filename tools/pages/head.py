@@ -24,6 +24,8 @@ STARTED = """document.documentElement.classList.add("js");
 FILES = "_static/files"
 TYPEFACES = (
     f"{FILES}/source-serif-4-latin-400-normal",
+    f"{FILES}/source-serif-4-latin-400-italic",
+    f"{FILES}/source-serif-4-latin-700-normal",
     f"{FILES}/source-sans-3-latin-400-normal",
     f"{FILES}/source-sans-3-latin-600-normal",
 )
