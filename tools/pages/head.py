@@ -20,15 +20,6 @@ STARTED = """document.documentElement.classList.add("js");
     addEventListener("DOMContentLoaded", () => {
       if (!window.bookStarted) document.documentElement.classList.remove("js");
     });"""
-# Asked for before the style sheets that name them are read: no text is set twice.
-FILES = "_static/files"
-TYPEFACES = (
-    f"{FILES}/source-serif-4-latin-400-normal",
-    f"{FILES}/source-serif-4-latin-400-italic",
-    f"{FILES}/source-serif-4-latin-700-normal",
-    f"{FILES}/source-sans-3-latin-400-normal",
-    f"{FILES}/source-sans-3-latin-600-normal",
-)
 LETTERS = (
     "_static/katex/fonts/KaTeX_Main-Regular",
     "_static/katex/fonts/KaTeX_Math-Italic",
@@ -62,17 +53,15 @@ def mend(text: str, name: str, base: str) -> str:
     for extra in viewports[1:]:
         text = text.replace(extra, "", 1)
     up = "../" * name.count("/")
-    fonts = TYPEFACES
     if 'class="katex"' in text:
-        fonts += LETTERS
+        links = "".join(
+            f'<link rel="preload" as="font" type="font/woff2" crossorigin="" '
+            f'href="{up}{font}.woff2" />\n'
+            for font in LETTERS
+        )
+        text = text.replace("</title>", f"</title>\n{links}", 1)
     else:
         text = re.sub(r'\s*<link[^>]*href="[^"]*katex\.css[^"]*"[^>]*>', "", text)
-    links = "".join(
-        f'<link rel="preload" as="font" type="font/woff2" crossorigin="" '
-        f'href="{up}{font}.woff2" />\n'
-        for font in fonts
-    )
-    text = text.replace("</title>", f"</title>\n{links}", 1)
     return text
 
 

@@ -1,5 +1,6 @@
 """The pages' one script, from `site/src`, and their typefaces."""
 
+import base64
 import re
 import shutil
 import subprocess
@@ -44,8 +45,14 @@ def _typefaces(folder: Path) -> str:
         for weight in weights:
             text = (package / f"{weight}.css").read_text("utf-8")
             for font in re.findall(r"url\(\./(files/[^)]*\.woff2)\)", text):
-                shutil.copy(package / font, folder)
-            # A typeface that comes late is used from the next page on: nothing moves.
+                if "-latin-" in font and "-ext-" not in font:
+                    # Within the style sheet it is there at the first paint.
+                    letters = base64.b64encode((package / font).read_bytes()).decode()
+                    data = f"url(data:font/woff2;base64,{letters})"
+                    text = text.replace(f"url(./{font})", data)
+                else:
+                    shutil.copy(package / font, folder)
+            # Rarer letters that come late wait for the next page: nothing moves.
             text = text.replace("font-display: swap", "font-display: optional")
             rules.append(re.sub(r", url\([^)]*\.woff\) format\('woff'\)", "", text))
     return "\n".join(rules)
