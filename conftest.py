@@ -78,7 +78,11 @@ def pytest_itemcollected(item):
         if shrink:
             item.cell.source += f"\n{shrink}"
         # Stored figures are SVG; in a test they are drawn as the kernel likes.
-        item.parent.skip_compare = (*item.parent.skip_compare, "stderr", "image/svg+xml")
+        item.parent.skip_compare = (
+            *item.parent.skip_compare,
+            "stderr",
+            "image/svg+xml",
+        )
         # Before PyTorch 2.9 a tensor with a tiny number in it was printed wider.
         item.parent.sanitize_patterns[r"(?<=\[) +(?=-?\d)"] = ""
         item.parent.sanitize_patterns[r"(?<=,) +(?=-?\d)"] = " "
