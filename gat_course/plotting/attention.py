@@ -1,6 +1,5 @@
 """Figures of attention weights: matrices and histograms (chapters 1 to 6)."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
