@@ -745,6 +745,9 @@ def test_on_paper_no_page_is_empty_and_nothing_is_covered(reader, origin, page):
         drawn = len(sheet.get_contents().get_data())
         assert len(sheet.extract_text()) > 300 or drawn > 20_000, sheet.extract_text()
     shown.emulate_media(media="print")
+    hidden = """[...document.querySelectorAll('.covered > *')].filter(
+        e => getComputedStyle(e).visibility != 'visible').length"""
+    assert shown.evaluate(hidden) == 0
     tall = "[...document.querySelectorAll('figure')].map(f => f.offsetHeight)"
     assert max(shown.evaluate(tall), default=0) < 0.75 * 1123  # A4 at 96 dots an inch
 

@@ -3,16 +3,18 @@
 import base64
 import json
 import math
+import re
 
 import numpy as np
 import pytest
 import torch
-from typescript import functions
+from typescript import SITE, functions
 
 from gat_course import EdgeGATLayer, GraphData, attention, formulas, puzzles
 from gat_course.experiments.variants import OneLayer
 from gat_course.layers import FusedGATLayer, GATv2Layer
 from tools import exports
+from tools.book import ROOT
 
 CLOSE = {"atol": 1e-5, "rtol": 0}
 
@@ -181,6 +183,18 @@ def test_a_row_is_masked_in_three_ways(folder):
         ours = formulas.masked_softmax(scores[None], allowed[None])[0]
         expected = torch.stack([infinite.nan_to_num(-1), large, ours])
         torch.testing.assert_close(torch.tensor(ways).float(), expected, **CLOSE)
+
+
+def test_the_examples_of_the_costs_are_the_books_graphs():
+    source = (SITE / "src" / "masks.ts").read_text("utf-8")
+    file = stored("cora")
+    nodes, edges = len(file["labels"]), len(numbers(file["sources"], "u2"))
+    assert f'example("Cora", {nodes}, {edges})' in source
+    assert f"[nodes, edges] = [{nodes}, {edges}]" in source
+    chapter = (ROOT / "book" / "10-large.ipynb").read_text("utf-8")
+    found = re.search(r"GO-2022 labels: ([\d,]+) nodes, ([\d,]+) edges", chapter)
+    nodes, edges = (int(number.replace(",", "")) for number in found.groups())
+    assert f'example("PPI, 24 tissues", {nodes}, {edges})' in source
 
 
 @pytest.mark.parametrize(

@@ -146,20 +146,24 @@ def tissues(names: Names) -> Names:
     chosen = found[:: max(1, len(found) // 15)][:16]
     chosen += [start] if start not in chosen else []
     for own in chosen:
-        own["weights"] = [
-            [
-                [round(1e5 * here[s][layer]) if s in here else -1 for here in heard]
-                for s in own["sources"]
-            ]
-            for layer in range(len(alphas[0]))
-            for heard in [own["weights"]]
-        ]  # [layers, sources, tissues], in units of 1e-5
+        own["weights"] = _table(own["sources"], own["weights"], len(alphas[0]))
     return {
         "name": data.name,
         "tissues": [graph.name.removeprefix("tissue ") for graph in graphs],
         "start": start["gene"],
         "genes": sorted(chosen, key=lambda own: own["gene"]),
     }
+
+
+def _table(sources: list[int], heard: list[dict], num_layers: int) -> list:
+    """Weights in units of 1e-5, `[layers, sources, tissues]`; -1 where no link is."""
+    return [
+        [
+            [round(1e5 * here[s][layer]) if s in here else -1 for here in heard]
+            for s in sources
+        ]
+        for layer in range(num_layers)
+    ]
 
 
 def lookup(names: Names) -> Names:
@@ -171,5 +175,12 @@ def lookup(names: Names) -> Names:
             key: [round(v, 6) for v in value.flatten().tolist()]
             for key, value in model.state_dict().items()
         }
-    values = names["one"].y[5:].tolist()  # of the keys, in the chapter's figure
-    return {"keys": 5, "start": values, "width": 64, "slope": 0.2, "models": models}
+    one, layer = names["one"], model.layer
+    keys = one.num_nodes // 2
+    return {
+        "keys": keys,
+        "start": one.y[keys:].tolist(),  # the values in the chapter's figure
+        "width": layer.out_features,
+        "slope": layer.negative_slope,
+        "models": models,
+    }

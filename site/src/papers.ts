@@ -9,6 +9,8 @@ import {
 
 const DRAWN = 24; // sources in the picture, the heaviest first
 const [WIDTH, HEIGHT] = [420, 340];
+// Of the classes, near those of the printed figures, light enough for black letters.
+const COLOURS = ["#59b0f0", "#feb86d", "#c48ab5", "#7edcf7", "#e8836a", "#f0e446", "#5db698"];
 
 interface World {
   net: Network;
@@ -164,7 +166,7 @@ export async function startPapers(place: HTMLElement): Promise<void> {
         "data-node": j,
         "aria-label": `${now.noun} ${j}, ${now.net.file.classes[kind]}, weight ${show(weight, 3)}`,
       },
-      svg("circle", { cx: x, cy: y, r: j === target ? 24 : 17, class: `kind-${kind}` }),
+      svg("circle", { cx: x, cy: y, r: j === target ? 24 : 17, style: `fill:${COLOURS[kind]}` }),
       svg("text", { x, y: y + 4 }, String(j)),
     );
     const go = () => {
@@ -194,7 +196,7 @@ export async function startPapers(place: HTMLElement): Promise<void> {
     const rows = pairs.slice(0, 8).map(([j, weight]) => html(
       "tr", {},
       html("th", { scope: "row" }, j === target ? `${j} (itself)` : String(j)),
-      html("td", {}, html("span", { class: `dot kind-${classOf(j)}` }), classes[classOf(j)]),
+      html("td", {}, html("span", { class: "dot", style: `background:${COLOURS[classOf(j)]}` }), classes[classOf(j)]),
       html("td", { class: "eq-a" }, show(weight, 3)),
     ));
     const rest = pairs.slice(8).reduce((sum, [, w]) => sum + w, 0);

@@ -12,7 +12,6 @@ from bs4 import BeautifulSoup
 from docutils import nodes
 
 GLOSSARY = "book/glossary"
-FIRST = 1  # the chapter with equations (1) to (4)
 # Words that a text also uses in other senses.
 AMBIGUOUS = {"precision", "overlap", "score", "value", "key", "query", "recall", "rank"}
 AMBIGUOUS |= {"label", "target", "source", "batch", "message", "degree", "layer"}
