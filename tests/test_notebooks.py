@@ -652,8 +652,41 @@ def test_a_chapter_closes_with_summary_exercises_and_reading(path):
     for cell in nb.cells:
         texts[cell.cell_type] += f"{cell.source}\n"
     headings = re.findall(r"^## .*", texts["markdown"], re.MULTILINE)
-    assert headings[-3:] == ["## Summary", "## Exercises", "## What to read next"]
+    last = ["Summary", "Three quick questions", "Exercises", "What to read next"]
+    assert headings[-4:] == [f"## {heading}" for heading in last]
     asked = re.findall(r"^\*\*(\d+\.\d)", texts["markdown"], re.MULTILINE)
     assert asked == [f"{int(path.stem[:2])}.{k + 1}" for k in range(len(asked))]
     checked = re.findall(r'checks\.exercise\("(\d+\.\d)"', texts["code"])
     assert checked and set(checked) <= set(asked), "a checked exercise is not asked"
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_exercises_say_what_they_take_and_train(path):
+    nb = book.read(path)
+    text = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    exercises = text.split("## Exercises")[1].split("## What to read next")[0]
+    number = len(re.findall(r"^\*\*\d+\.\d+ ", exercises, re.MULTILINE))
+    form = r"^\*\*\d+\.\d+ [^*]+[.?!]\*\* \*([A-Z][a-z -]+), (\d+) min: [^*]+\.\* "
+    kinds = [m[1] for m in re.finditer(form, exercises, re.MULTILINE)]
+    assert len(kinds) == number
+    assert set(kinds) <= {"Warm-up", "Core", "Hard", "Bug hunt", "Open-ended"}
+    assert kinds[0] == "Warm-up" and "Bug hunt" in kinds
+    open_ended = kinds.count("Open-ended")
+    answer = "<summary>What a good answer contains</summary>"
+    assert open_ended >= 1 and exercises.count(answer) == open_ended
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_three_quick_questions_answer_each_option(path):
+    nb = book.read(path)
+    text = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    quiz = text.split("## Three quick questions")[1].split("## Exercises")[0]
+    questions = re.split(r"^\*\*\d\.\*\* ", quiz, flags=re.MULTILINE)[1:]
+    assert len(questions) == 3
+    for question in questions:
+        option = r"<details>\n<summary>.+</summary>\n\n(.+)\n\n</details>"
+        answers = re.findall(option, question)
+        assert len(answers) == question.count("<details>") >= 3
+        firsts = [re.match(r"\w+", answer)[0] for answer in answers]
+        assert set(firsts) == {"Yes", "No"} and firsts.count("Yes") == 1
+        assert all(len(answer) > 20 for answer in answers)
