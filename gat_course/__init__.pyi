@@ -41,6 +41,7 @@ from .datasets.synthetic_tissues import synthetic_teams as synthetic_teams
 from .datasets.synthetic_tissues import synthetic_tissues as synthetic_tissues
 from .datasets.tu import load_tu as load_tu
 from .datasets.tu import split_by_size as split_by_size
+from .diagnosis.doctor import doctor as doctor
 from .exchange import number_nodes as number_nodes
 from .experiments import bench as bench
 from .experiments import catalogue as catalogue

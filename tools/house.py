@@ -33,7 +33,7 @@ FLOORS = (
     ("training",),
     ("models",),
     ("graph_models", "weights"),
-    ("distributed", "checks"),
+    ("distributed", "checks", "diagnosis"),
     ("experiments",),
     ("cli",),
 )

@@ -107,6 +107,8 @@ def _propagation_cases() -> list:
     cases=_propagation_cases(),
     mistakes={
         "Labels outside train_mask are used from the start: a leak.": {"start": "all"},
+        "All labels are put back after each step, also those outside train_mask: a "
+        "leak.": {"back": "all"},
         "The training labels are not put back after each step.": {"back": False},
         "The training labels are put back once, at the end; after each step it should "
         "be.": {"back": "end"},
@@ -183,6 +185,8 @@ def label_propagation(
         p = weights @ p
         if hard:
             p = F.one_hot(p.argmax(1), p.shape[1]).double() * (p.amax(1) > 0)[:, None]
+        if back == "all":
+            p = labels
         if back is True and not (last and step == number - 1):
             p = torch.where(known, labels, p)
     p = torch.where(known, labels, p) if back == "end" else p

@@ -145,6 +145,8 @@ def _graphs_within(graph: GraphData) -> list[GraphData]:
     tolerance=1e-6,
     cases=_batch_cases(),
     mistakes={
+        "Each part has a row for each node of its graph; it should have one for each "
+        "edge.": {"size": "rows"},
         "The parts are as long as the graphs have nodes, not edges.": {"size": "nodes"},
         "The parts come in the reverse order of the graphs.": {"order": "reverse"},
         "The parts are equally long; each graph has its own number of edges.": {
@@ -190,6 +192,8 @@ def take_apart(
     rows = alpha.flip(0) if order == "flip" else alpha
     if size == "equal":
         return list(alpha.chunk(len(graphs)))
+    if size == "nodes":
+        return list(alpha.split([graph.num_nodes for graph in graphs]))
     if size == "floor":
         return list(alpha.split(len(alpha) // len(graphs)))
     if size == "first":
@@ -200,7 +204,7 @@ def take_apart(
     for graph in graphs:
         length = {
             "edges": graph.num_edges,
-            "nodes": graph.num_nodes,
+            "rows": graph.num_nodes,
         }[size]
         begin = 0 if start == "zero" else max(first + int(start), 0)
         part = rows[begin : begin + length]

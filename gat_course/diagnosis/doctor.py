@@ -1,0 +1,106 @@
+"""`doctor`: what in a model's behaviour departs from the paper."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from gat_course.diagnosis import probes
+from gat_course.diagnosis.findings import Finding, Report
+from gat_course.diagnosis.patient import Forward, Patient, Unfit
+from gat_course.graph import GraphData
+
+_ORDER = {"certain": 0, "likely": 1, "possible": 2}
+
+
+def doctor(
+    model: nn.Module,
+    graph: GraphData,
+    forward: Forward | None = None,
+    *,
+    history: Mapping[str, Sequence[float]] | Any = None,
+) -> Report:
+    r"""Find out why a model does not do what the paper's does.
+
+    The model may be yours, PyG's, DGL's or the course's. It is not read but asked, on
+    small graphs whose answer is known for graph attention, in train and in eval mode.
+    It is copied first and stays as it is; so do your random numbers.
+
+    Args:
+        model: a network from features to one row of logits for each node.
+        graph: the graph on which you train it, with `x`, and `y` and masks if it has
+            them.
+        forward: calls the model on a graph and returns `[N, C]`, such as
+            `lambda model, graph: model(graph.x, torch.stack([graph.src, graph.dst]))`.
+            Without it the common ways are tried: `(graph, x)`, `(x, edge_index)`,
+            `(dgl_graph, x)`, `(x, adjacency)`.
+        history: what the training recorded, a list of numbers for each of "val_loss",
+            "val_accuracy", …; or the course's `History`.
+
+    Returns:
+        A `Report`; print it. Its `findings` say what was seen, how sure it is, what it
+        cost in the course's own runs, and where to read.
+
+    Raises:
+        TypeError: the graph is no `GraphData`, or the model cannot be called.
+        ValueError: the graph has no features.
+
+    >>> ring, data = [1, 2, 3, 4, 5, 0], {"x": torch.rand(6, 4), "y": [0, 1] * 3}
+    >>> graph = GraphData.from_edges(range(6), ring, undirected=True, **data)
+    >>> doctor(GAT(4, 2), graph).names
+    ['forgets itself']
+    >>> doctor(GAT(4, 2), graph.with_self_loops()).names
+    []
+    """
+    if not isinstance(graph, GraphData):
+        raise TypeError(f"graph must be a GraphData, not {type(graph).__name__}")
+    if graph.x is None:
+        raise ValueError("graph needs features x: the doctor feeds them to the model")
+    findings: list[Finding] = []
+    clean: list[str] = []
+    unasked: dict[str, str] = {}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        patient = Patient(model, graph, forward)
+        for name, probe in probes.on_the_model().items():
+            if first := next((f for f in findings if f.name in probes.SPOILERS), None):
+                if name != "graphs of other sizes":
+                    unasked[name] = f"mend this first: {first.name}"
+                    continue
+            try:
+                found = probe(patient)
+            except Unfit as why:
+                unasked[name] = str(why)
+                continue
+            _enter(name, found, findings, clean)
+        for name, found in probes.on_the_data(graph):
+            _enter(name, found, findings, clean)
+        if history is not None:
+            for name, found in probes.on_the_history(_recorded(history)):
+                _enter(name, found, findings, clean)
+    findings.sort(key=lambda finding: _ORDER[finding.sure])
+    return Report(findings, clean, unasked)
+
+
+def _enter(
+    name: str, found: Finding | None, findings: list[Finding], clean: list[str]
+) -> None:
+    if found is None:
+        clean.append(name)
+    else:
+        findings.append(found)
+
+
+def _recorded(history: Any) -> dict[str, list[float]]:
+    """A history as lists by name."""
+    if not isinstance(history, Mapping):
+        names = ("train_loss", "val_loss", "val_score")
+        history = {n: getattr(history, n) for n in names if hasattr(history, n)}
+    found = {}
+    for name, values in history.items():
+        try:
+            found[name] = [float(value) for value in values]
+        except TypeError:
+            continue  # not a number for each epoch
+    return found

@@ -1,0 +1,173 @@
+"""A model in the doctor's hands: called on graphs of the doctor's choice."""
+
+import contextlib
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from gat_course import dgl_compat
+from gat_course.graph import GraphData
+
+Forward = Callable[[nn.Module, GraphData], Tensor]
+
+
+def _edges(graph: GraphData) -> Tensor:
+    return torch.stack([graph.src, graph.dst])
+
+
+# How models are commonly called; the first that gives a row for each node is taken.
+FORWARDS: dict[str, Forward] = {
+    "model(graph, x)": lambda m, g: m(g, g.x),
+    "model(x, edge_index)": lambda m, g: m(g.x, _edges(g)),
+    "model(dgl_graph, x)": lambda m, g: m(g.dgl(), g.x),
+    "model(x, adjacency)": lambda m, g: m(g.x, g.dense_adjacency()),
+    "model(adjacency, x)": lambda m, g: m(g.dense_adjacency(), g.x),
+}
+
+
+class Unfit(Exception):
+    """The model cannot be called on such a graph; the message says why."""
+
+
+class Patient:
+    """A model, its graph, and how the one is called on the other.
+
+    Args:
+        model: the network.
+        graph: the graph on which it is trained, with features.
+        forward: calls the model; without it the common ways are tried.
+
+    Raises:
+        TypeError: no way of calling the model works.
+    """
+
+    def __init__(
+        self, model: nn.Module, graph: GraphData, forward: Forward | None
+    ) -> None:
+        self.graph = graph
+        self.model = copy.deepcopy(model).to(graph.device)
+        self.forward = forward or self._guess()
+        self.restless = False  # leave dropout as the model has it, in eval mode, too
+        self.loops = bool((graph.src == graph.dst).sum() >= 0.9 * graph.num_nodes)
+
+    def _guess(self) -> Forward:
+        tried = []
+        for name, forward in FORWARDS.items():
+            if "dgl" in name and not dgl_compat.has_dgl():
+                continue
+            try:
+                with torch.no_grad():
+                    out = forward(self.model.eval(), self.graph)
+            except Exception as error:
+                tried.append(f"{name}: {type(error).__name__}: {error}"[:160])
+                continue
+            if isinstance(out, Tensor) and len(out) == self.graph.num_nodes:
+                return forward
+            tried.append(f"{name}: it returns no row for each node")
+        ways = "\n  ".join(tried)
+        raise TypeError(
+            "the doctor does not know how to call the model; give it a function: "
+            f"doctor(model, graph, lambda model, graph: …). It tried\n  {ways}"
+        )
+
+    def run(self, graph: GraphData, training: bool = False) -> Tensor:
+        """The output `[N, C]` on a graph, without gradients.
+
+        Raises:
+            Unfit: the model fails on it, or gives no row for each node.
+        """
+        model = copy.deepcopy(self.model) if training else self.model
+        model.train(training)
+        still = contextlib.nullcontext() if training or self.restless else Still()
+        try:
+            with torch.no_grad(), still:
+                out = self.forward(model, graph)
+        except Exception as error:
+            raise Unfit(f"{type(error).__name__}: {error}"[:200]) from None
+        if not isinstance(out, Tensor):
+            raise Unfit(f"it returns {type(out).__name__}, not a tensor")
+        if out.dim() == 0 or len(out) != graph.num_nodes:
+            raise Unfit(
+                f"it returns shape {list(out.shape)} for {graph.num_nodes} nodes"
+            )
+        return out.detach().double()
+
+    def small(
+        self, num_nodes: int, pairs: list[tuple[int, int]], x: Tensor
+    ) -> GraphData:
+        """A graph of the doctor's, with self-loops if the reader's graph has them."""
+        pairs = list(pairs)
+        if self.loops:
+            pairs += [(i, i) for i in range(num_nodes)]
+        return self.bare(num_nodes, pairs, x)
+
+    def bare(
+        self, num_nodes: int, pairs: list[tuple[int, int]], x: Tensor
+    ) -> GraphData:
+        """A graph of these edges alone."""
+        src, dst = [p[0] for p in pairs], [p[1] for p in pairs]
+        graph = GraphData(num_nodes=num_nodes, src=src, dst=dst, x=x.cpu())
+        return graph.to(self.graph.device)
+
+    def rows(self, number: int) -> Tensor:
+        """Rows of the reader's own features, all different, `[number, F]`."""
+        x = self.graph.x
+        x = x.to_dense() if x.layout != torch.strided else x
+        norms = x.abs().sum(dim=1)
+        order = norms.argsort(descending=True)
+        picked = x[order[torch.arange(number) * max(len(x) // (3 * number), 1)]].float()
+        generator = torch.Generator().manual_seed(0)
+        noise = torch.rand(picked.shape, generator=generator).to(picked)
+        return picked + 0.1 * picked.abs().mean() * noise
+
+
+_DROPOUT = ("dropout", "feature_dropout", "alpha_dropout")
+
+
+class Still(TorchFunctionMode):
+    """Dropout does nothing, so that one defect does not hide the others."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(func, "__name__", "") in _DROPOUT and args:
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+class Trace(TorchFunctionMode):
+    """Which of PyTorch's functions a model calls, with what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slopes: list[float] = []
+        self.dropped: dict[int, Tensor] = {}
+        self.early: list[str] = []  # dropout before a softmax
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if name in ("leaky_relu", "leaky_relu_"):
+            slope = kwargs.get("negative_slope", args[1] if len(args) > 1 else 0.01)
+            self.slopes.append(float(slope))
+        if name in ("softmax", "exp", "log_softmax") and args:
+            if id(args[0]) in self.dropped:
+                self.early.append(name)
+        result = func(*args, **kwargs)
+        if name in _DROPOUT:
+            rate = kwargs.get("p", args[1] if len(args) > 1 else 0.5)
+            active = kwargs.get("training", args[2] if len(args) > 2 else True)
+            if active and rate > 0 and isinstance(result, Tensor):
+                self.dropped[id(result)] = result
+        elif args and isinstance(args[0], Tensor) and id(args[0]) in self.dropped:
+            # What is only masked, shifted or reshaped is still what dropout gave.
+            if name in ("masked_fill", "where", "sub", "__sub__", "view", "unsqueeze"):
+                if isinstance(result, Tensor):
+                    self.dropped[id(result)] = result
+        return result

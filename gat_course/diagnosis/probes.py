@@ -1,0 +1,415 @@
+"""The probes: each puts a question to the model by the graphs that it is given.
+
+A probe returns a finding, None where the model does as the paper's, or raises `Unfit`
+where the model cannot be asked.
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from gat_course.diagnosis.findings import Finding
+from gat_course.diagnosis.patient import Patient, Trace, Unfit
+from gat_course.graph import GraphData
+
+Probe = Callable[[Patient], Finding | None]
+
+
+def _moved(before: Tensor, after: Tensor) -> float:
+    """How far an output moved, in its own size."""
+    size = float(before.abs().max()) + 1e-6
+    return float((before - after).abs().max()) / size
+
+
+LITTLE = 1e-4  # rounding moves an output by less
+
+
+def _broken(out: Tensor) -> bool:
+    return not bool(out.isfinite().all())
+
+
+# ------------------------------------------------------------ the output
+
+
+def finite(patient: Patient) -> Finding | None:
+    out = patient.run(patient.graph)
+    if not _broken(out):
+        return None
+    rows = int((~out.isfinite()).any(dim=-1).sum())
+    return Finding("not finite", f"{rows} of {len(out)} nodes")
+
+
+def width(patient: Patient) -> Finding | None:
+    out, classes = patient.run(patient.graph), patient.graph.num_classes
+    if classes == 0:
+        raise Unfit("the graph has no labels")
+    shape = list(out.shape)
+    if out.dim() == 2 and shape[1] == classes:
+        return None
+    return Finding("wrong width", f"shape {shape} for {classes} classes")
+
+
+def alike(patient: Patient) -> Finding | None:
+    out = patient.run(patient.graph).flatten(1)
+    spread = float((out - out[:1]).abs().max())
+    if spread > LITTLE * (float(out.abs().max()) + 1e-6):
+        return None
+    return Finding("one answer for all", f"outputs differ by {spread:.1g} at most")
+
+
+def _many_labels(patient: Patient) -> bool:
+    y = patient.graph.y
+    return y is not None and y.dim() == 2
+
+
+def squashed(patient: Patient) -> Finding | None:
+    """Probabilities, a sigmoid or another activation at the end."""
+    graph = patient.graph
+    out = patient.run(graph)
+    large = graph.x.to_dense() if graph.x.layout != torch.strided else graph.x
+    wide = [patient.run(_with_x(graph, s * large)) for s in (30, -30)]
+    outs = torch.cat([out, *wide])
+    if _broken(outs) or outs.dim() != 2:
+        raise Unfit("the output is not finite, or no table")
+    low, high = float(outs.min()), float(outs.max())
+    sums = outs.sum(dim=1)
+    if low >= 0 and float((sums - 1).abs().max()) < 1e-3 and outs.shape[1] > 1:
+        return Finding("probabilities", "every row sums to 1")
+    if low >= 0 and high <= 1:
+        return Finding("sigmoid", f"outputs from {low:.2f} to {high:.2f}")
+    if low >= 0 and float((outs == 0).double().mean()) > 0.02:
+        return Finding("activation", "a ReLU: no output is below 0, and many are 0")
+    if -1 <= low < -0.99 and high > 1.5:
+        return Finding("activation", "an ELU: no output is below −1", "likely")
+    return None
+
+
+def _with_x(graph: GraphData, x: Tensor) -> GraphData:
+    return GraphData(
+        num_nodes=graph.num_nodes, src=graph.src, dst=graph.dst, x=x, y=graph.y
+    )
+
+
+# ------------------------------------------------------------ dropout, slope, training
+
+
+def steady(patient: Patient) -> Finding | None:
+    patient.restless = True
+    one, two = patient.run(patient.graph), patient.run(patient.graph)
+    patient.restless = False
+    if _moved(one, two) <= LITTLE:
+        return None
+    return Finding(
+        "random when evaluated",
+        f"outputs differ by {_moved(one, two):.0%} of their size",
+    )
+
+
+def drops(patient: Patient) -> Finding | None:
+    if _many_labels(patient):
+        raise Unfit("the paper uses none where nodes have several labels")
+    one = patient.run(patient.graph, training=True)
+    two = patient.run(patient.graph, training=True)
+    if _moved(one, two) > LITTLE:
+        return None
+    return Finding("no dropout", "two calls in train mode agree")
+
+
+def _traced(patient: Patient) -> Trace:
+    with Trace() as trace:
+        patient.run(patient.graph, training=True)
+    return trace
+
+
+def slope(patient: Patient) -> Finding | None:
+    slopes = sorted(set(_traced(patient).slopes))
+    if not slopes:
+        raise Unfit("no call of leaky_relu was seen")
+    if all(abs(s - 0.2) < 1e-6 for s in slopes):
+        return None
+    return Finding("slope", f"slope {', '.join(f'{s:g}' for s in slopes)}")
+
+
+def late_dropout(patient: Patient) -> Finding | None:
+    early = _traced(patient).early
+    if not early:
+        return None
+    return Finding("dropout before the softmax", f"its output goes into {early[0]}")
+
+
+def gradients(patient: Patient) -> Finding | None:
+    model, graph = patient.model.eval(), patient.graph
+    model.zero_grad()
+    out = patient.forward(model, graph)
+    weights = torch.linspace(0.5, 1.5, out.numel(), device=out.device).view(out.shape)
+    if not out.requires_grad:
+        return Finding("dead parameters", "no gradient flows from the output")
+    (out * weights).pow(2).sum().backward()
+    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    dead = [n for n, p in named if p.grad is None or not bool(p.grad.any())]
+    parts = []
+    for name, p in named:
+        if name in dead or p.dim() < 2 or min(p.shape) < 2:
+            continue
+        heads = p.grad.reshape(p.shape[0], -1).abs().sum(1)
+        if p.shape[0] <= 16 and bool((heads == 0).any()):
+            parts.append(f"{int((heads == 0).sum())} of {p.shape[0]} rows of {name}")
+    model.zero_grad()
+    if not dead and not parts:
+        return None
+    return Finding("dead parameters", ", ".join([*dead, *parts][:6]))
+
+
+# ------------------------------------------------------------ the graph
+
+
+def reads_graph(patient: Patient) -> Finding | None:
+    graph = patient.graph
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(graph.num_nodes, generator=generator).to(graph.device)
+    other = GraphData(
+        num_nodes=graph.num_nodes,
+        src=order[graph.src],
+        dst=graph.dst,
+        x=graph.x,
+        y=graph.y,
+    )
+    before, after = patient.run(graph), patient.run(other)
+    if _moved(before, after) > LITTLE:
+        return None
+    return Finding("graph kept", "all sources were exchanged, and nothing changed")
+
+
+def other_sizes(patient: Patient) -> Finding | None:
+    x = patient.rows(5)
+    ring = [(i, (i + 1) % 5) for i in range(5)]
+    try:
+        patient.run(patient.small(5, [*ring, *[p[::-1] for p in ring]], x))
+    except Unfit as error:
+        return Finding("one size", f"a ring of 5 nodes: {error}", "likely")
+    return None
+
+
+def numbering(patient: Patient) -> Finding | None:
+    n = 12
+    generator = torch.Generator().manual_seed(1)
+    ends = torch.randint(n, (2, 30), generator=generator)
+    ring = torch.arange(n)
+    src = torch.cat([ends[0], ring, ring])
+    dst = torch.cat([ends[1], (ring + 1) % n, (ring - 1) % n])
+    order = torch.randperm(n, generator=generator)
+    x = patient.rows(n).cpu()
+    before = patient.run(
+        patient.small(n, list(zip(src.tolist(), dst.tolist(), strict=True)), x)
+    )
+    new = torch.empty_like(order)
+    new[order] = torch.arange(n)
+    pairs = list(zip(new[src].tolist(), new[dst].tolist(), strict=True))
+    after = patient.run(patient.small(n, pairs, x[order]))
+    gap = _moved(before[order], after)
+    if gap <= 1e-3:
+        return None
+    return Finding("order", f"outputs differ by {gap:.0%} of their size")
+
+
+def direction(patient: Patient) -> Finding | None:
+    x, other = patient.rows(4)[:2], patient.rows(4)[2:]
+
+    def at(first: Tensor, second: Tensor) -> Tensor:
+        return patient.run(patient.small(2, [(0, 1)], torch.stack([first, second])))
+
+    plain = at(*x)
+    forward = _moved(plain[1], at(5 * other[0], x[1])[1]) > LITTLE
+    backward = _moved(plain[0], at(x[0], 5 * other[1])[0]) > LITTLE
+    if forward and not backward:
+        return None
+    if backward and not forward:
+        return Finding("direction", "along 0 → 1 node 0 hears node 1, and 1 hears none")
+    if backward:
+        return Finding("both ways", "along 0 → 1 each of the two hears the other")
+    raise Unfit("neither end of an edge hears the other")
+
+
+def itself(patient: Patient) -> Finding | None:
+    x, other = patient.rows(3), patient.rows(4)[3]
+    pairs = [(1, 0), (2, 0)]
+    before = patient.run(patient.small(3, pairs, x))
+    changed = x.clone()
+    changed[0] = 5 * other
+    after = patient.run(patient.small(3, pairs, changed))
+    if _moved(before[0], after[0]) > LITTLE:
+        return None
+    return Finding("forgets itself", "its own features were exchanged without effect")
+
+
+# ------------------------------------------------------------ the softmax
+
+
+def normalisation(patient: Patient) -> Finding | None:
+    """With equal features a softmax gives equal outputs, whatever the degrees."""
+    few = [(0, 1), (2, 3), (2, 4), (2, 5), (6, 9), (7, 9), (8, 9)]
+    far = [(10, 11), (12, 13), (10, 13), (12, 11)]
+    row = patient.rows(1)
+    out = patient.run(patient.small(14, few, row.expand(14, -1)))
+    more = patient.run(patient.small(14, few + far, row.expand(14, -1)))
+    if _broken(out):
+        raise Unfit("the output is not finite")
+    if _moved(out[1], more[1]) > LITTLE:
+        return Finding("whole graph", "four edges elsewhere move a node's output")
+    by_source, by_target = _moved(out[1], out[3]), _moved(out[1], out[9])
+    if by_source > LITTLE:
+        return Finding(
+            "wrong axis",
+            "equal features, one neighbour each: the output depends on how many "
+            "others the neighbour speaks to",
+        )
+    if by_target > LITTLE:
+        return Finding(
+            "not normalised", "equal features: three neighbours give more than one"
+        )
+    return None
+
+
+def isolated(patient: Patient) -> Finding | None:
+    x, other = patient.rows(3), patient.rows(6)[3:]
+    pairs = [(1, 2), (2, 1), (1, 1), (2, 2)]
+    before = patient.run(patient.bare(3, pairs, x))
+    if _broken(before[0]):
+        return Finding("isolated is NaN", "a node without an edge, not even to itself")
+    after = patient.run(patient.bare(3, pairs, torch.cat([x[:1], 5 * other[1:]])))
+    if _moved(before[0], after[0]) <= LITTLE:
+        return None
+    return Finding(
+        "isolated hears all", "others' features move a node without an edge to them"
+    )
+
+
+def range_of_scores(patient: Patient) -> Finding | None:
+    """Two components; the features of one become very large."""
+    pairs = [(0, 1), (1, 0), (0, 0), (1, 1), (2, 3), (3, 2), (2, 2), (3, 3)]
+    x = patient.rows(4)
+    before = patient.run(patient.bare(4, pairs, x))
+    for size in (1e3, -1e3, 1e5, -1e5):
+        large = torch.cat([size * x[:2], x[2:]])
+        after = patient.run(patient.bare(4, pairs, large))
+        if _broken(after[:2]) and (_broken(after[2:]) or not _same(before, after)):
+            return Finding("overflow", f"features {size:g} times as large give NaN")
+        if not _same(before, after):
+            what = "NaN" if _broken(after[2:]) else "another output"
+            return Finding(
+                "one maximum", f"large features in one component give {what} in another"
+            )
+        if _broken(after[:2]):
+            return Finding("overflow", f"features {size:g} times as large give NaN")
+    return None
+
+
+def _same(before: Tensor, after: Tensor) -> bool:
+    """Whether the other component kept its output."""
+    return not _broken(after[2:]) and _moved(before[2:], after[2:]) <= LITTLE
+
+
+# Where one of these is found the later probes would see nothing but its consequences.
+SPOILERS = {
+    "not finite",
+    "one answer for all",
+    "graph kept",
+    "order",
+    "whole graph",
+    "wrong axis",
+}
+
+
+def on_the_model() -> dict[str, Probe]:
+    """The probes, by what they examine."""
+    return {
+        "finite output": finite,
+        "one column for each class": width,
+        "nodes told apart": alike,
+        "logits": squashed,
+        "same result twice": steady,
+        "dropout": drops,
+        "dropout after the softmax": late_dropout,
+        "slope": slope,
+        "gradients": gradients,
+        "the graph that is passed": reads_graph,
+        "graphs of other sizes": other_sizes,
+        "numbering": numbering,
+        "softmax over a neighbourhood": normalisation,
+        "direction": direction,
+        "self-loops": itself,
+        "isolated nodes": isolated,
+        "large scores": range_of_scores,
+    }
+
+
+# ------------------------------------------------------------ data and training
+
+
+def on_the_data(graph: GraphData) -> Iterator[tuple[str, Finding | None]]:
+    """The graph itself: features, edges, split."""
+    x = graph.x.to_dense() if graph.x.layout != torch.strided else graph.x
+    sums = x.sum(dim=1)
+    found = None
+    counts = bool((x >= 0).all()) and float((x == 0).double().mean()) > 0.5
+    used = sums[sums > 0]
+    if counts and len(used) > 1 and float(used.std() / used.mean()) > 1e-2:
+        low, high = float(used.min()), float(used.max())
+        found = Finding(
+            "features not normalised", f"rows sum to {low:g} up to {high:g}"
+        )
+    yield "row-normalised features", found
+    key = graph.src * graph.num_nodes + graph.dst
+    back = graph.dst * graph.num_nodes + graph.src
+    other = graph.src != graph.dst
+    alone = ~torch.isin(key[other], back[other])
+    share = float(alone.double().mean()) if len(alone) else 0.0
+    found = None
+    if share > 0.5:
+        found = Finding("one way", f"{share:.0%} of the edges", "possible")
+    yield "edges in both directions", found
+    repeats = len(key) - len(key.unique())
+    found = None
+    if repeats:
+        found = Finding("edges repeated", f"{repeats:,} of {len(key):,} edges")
+    yield "each edge once", found
+    yield "split", _split(graph)
+
+
+def _split(graph: GraphData) -> Finding | None:
+    masks = {n: getattr(graph, f"{n}_mask") for n in ("train", "val", "test")}
+    there = {name: mask for name, mask in masks.items() if mask is not None}
+    if not there:
+        return None
+    problems = [f"there is no {n}_mask" for n in masks if n not in there]
+    problems += [f"{n}_mask is empty" for n, m in there.items() if not bool(m.any())]
+    for a, b in (("train", "test"), ("val", "test"), ("train", "val")):
+        if a in there and b in there and (both := int((there[a] & there[b]).sum())):
+            problems.append(f"{both} nodes are in {a}_mask and {b}_mask")
+    return Finding("split", "; ".join(problems)) if problems else None
+
+
+def on_the_history(
+    history: dict[str, list[float]],
+) -> Iterator[tuple[str, Finding | None]]:
+    """What a training recorded, epoch by epoch."""
+    losses = history.get("val_loss")
+    if losses is None:
+        found = None
+        if any(name.startswith("test") for name in history):
+            found = Finding("chosen by test", f"recorded: {', '.join(sorted(history))}")
+        yield "validation in the history", found
+        return
+    values = torch.as_tensor(losses, dtype=torch.float64)
+    best, length = int(values.argmin()), len(values)
+    found = None
+    if best >= length - max(5, length // 50):
+        found = Finding("too few epochs", f"best in epoch {best + 1} of {length}")
+    yield "epochs enough", found
+    found = None
+    if length - best > 150:
+        found = Finding(
+            "trained too long", f"best in epoch {best + 1} of {length}", "likely"
+        )
+    yield "early stopping", found

@@ -1,0 +1,415 @@
+"""The doctor: planted defects are named, correct models come out clean."""
+
+import math
+import time
+from functools import partial
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gat_course import (
+    GAT,
+    DenseGATLayer,
+    DGLGATLayer,
+    EdgeGATLayer,
+    GATv2Layer,
+    GraphData,
+    doctor,
+)
+from gat_course.diagnosis.findings import AILMENTS, BOOK
+from gat_course.diagnosis.patient import Patient
+from gat_course.training.history import History
+
+
+def citations(num_nodes):
+    """Papers of four topics with words of their own; each row of words sums to 1."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(num_nodes) % 4
+    ends = torch.randint(num_nodes, (2, 2 * num_nodes), generator=generator)
+    pairs = torch.unique(ends.sort(0).values, dim=1)
+    pairs = pairs[:, pairs[0] < pairs[1]]
+    shares = torch.rand(num_nodes, 24, generator=generator)
+    own = torch.arange(24) % 4 == y.unsqueeze(1)
+    words = (shares < 0.1 + 0.2 * own).float()
+    words[:, 0] += (words.sum(1) == 0).float()
+    masks = {}
+    for k, name in enumerate(("train_mask", "val_mask", "test_mask")):
+        masks[name] = torch.arange(num_nodes) % 3 == k
+    x = words / words.sum(1, keepdim=True)
+    return GraphData.from_edges(*pairs, num_nodes, undirected=True, x=x, y=y, **masks)
+
+
+GRAPH = citations(300)
+LOOPS = GRAPH.with_self_loops()
+F_IN, C = GRAPH.num_features, GRAPH.num_classes
+
+
+def edge_index(graph):
+    return torch.stack([graph.src, graph.dst])
+
+
+# ------------------------------------------------------------ a reader's own networks
+
+
+class Own(nn.Module):
+    """Two dense layers by hand, with one defect or none."""
+
+    def __init__(self, defect=""):
+        super().__init__()
+        self.defect = defect
+        sizes = [(F_IN, 8, 4), (32, C, 1)]
+        self.W = nn.ParameterList(
+            nn.Parameter(torch.randn(f, k * h) / 4) for f, h, k in sizes
+        )
+        self.a = nn.ParameterList(
+            nn.Parameter(torch.randn(2, k, h) / 2) for f, h, k in sizes
+        )
+        self.sizes = sizes
+        self.kept = None
+
+    def drop(self, x):
+        if self.defect == "no dropout":
+            return x
+        training = True if self.defect == "random when evaluated" else self.training
+        return F.dropout(x, 0.6, training)
+
+    def attend(self, e, A):
+        """Weights [K, N, N] from scores [K, N, N]."""
+        d = self.defect
+        if d == "dropout before the softmax":
+            e = self.drop(e)
+        allowed = A > 0
+        if d == "isolated hears all":
+            alpha = torch.softmax(e.masked_fill(~allowed, -9e15), -1)
+        elif d == "isolated is NaN":
+            alpha = torch.softmax(e.masked_fill(~allowed, -math.inf), -1)
+        elif d == "wrong axis":
+            e = e.masked_fill(~allowed, -math.inf)
+            alpha = torch.softmax(e, -2).nan_to_num(0)
+        elif d == "whole graph":
+            e = e.masked_fill(~allowed, -math.inf)
+            alpha = e.flatten(1).softmax(1).view_as(e)
+        else:
+            top = e.masked_fill(~allowed, -math.inf).amax(-1, keepdim=True)
+            top = top.masked_fill(top == -math.inf, 0)
+            if d == "one maximum":
+                top = e.masked_fill(~allowed, -math.inf).max()
+            if d in ("overflow", "not normalised"):
+                top = 0
+            w = torch.exp(e - top) * A
+            w = w if d == "overflow" else torch.where(allowed, w, 0)
+            total = w.sum(-1, keepdim=True)
+            alpha = w / total.masked_fill(total == 0, 1)
+            if d == "not normalised":
+                alpha = torch.sigmoid(e) * A
+        return alpha if d == "dropout before the softmax" else self.drop(alpha)
+
+    def forward(self, x, A):
+        d = self.defect
+        if d == "graph kept":
+            self.kept = (
+                A if self.kept is None or len(self.kept) != len(A) else self.kept
+            )
+            A = self.kept
+        if d == "direction":
+            A = A.t()
+        if d == "both ways":
+            A = torch.maximum(A, A.t())
+        if d == "order":
+            x = x + 0.05 * torch.arange(len(x)).unsqueeze(1)
+        for layer, (_, width, heads) in enumerate(self.sizes):
+            z = (self.drop(x) @ self.W[layer]).view(len(x), heads, width)
+            s = torch.einsum("nkf,pkf->pkn", z, self.a[layer])
+            slope = 0.01 if d == "slope" else 0.2
+            dst = s[0].detach() if d == "dead parameters" else s[0]
+            alpha = self.attend(F.leaky_relu(dst[:, :, None] + s[1][:, None], slope), A)
+            out = torch.einsum("kij,jkf->ikf", alpha, z)
+            x = F.elu(out.flatten(1)) if layer == 0 else out.mean(1)
+            if d == "one answer for all" and layer:
+                x = torch.mean(out).expand(len(x), C) + self.W[1][0, :C]
+        ends = {
+            "probabilities": partial(torch.softmax, dim=1),
+            "sigmoid": torch.sigmoid,
+        }
+        ends |= {"activation": torch.relu}
+        return ends.get(d, lambda x: x)(x)
+
+
+def own(model, graph):
+    return model(graph.x, graph.dense_adjacency())
+
+
+OWN = (
+    "slope",
+    "random when evaluated",
+    "no dropout",
+    "dropout before the softmax",
+    "probabilities",
+    "sigmoid",
+    "activation",
+    "one answer for all",
+    "graph kept",
+    "order",
+    "direction",
+    "both ways",
+    "whole graph",
+    "wrong axis",
+    "not normalised",
+    "isolated hears all",
+    "isolated is NaN",
+    "one maximum",
+    "overflow",
+    "dead parameters",
+)
+
+
+@pytest.mark.parametrize("defect", OWN)
+def test_a_defect_in_an_own_network_is_named(defect):
+    report = doctor(Own(defect).eval(), LOOPS, own)
+    assert defect in report.names, report
+    # Nothing that has another cause is found beside it.
+    assert report.names == [defect], report
+
+
+def test_an_own_network_without_a_defect_is_clean():
+    report = doctor(Own(), LOOPS, own)
+    assert report.names == [] and not report.open, report
+    assert len(report.clean) >= 20
+
+
+def test_without_self_loops_an_own_network_forgets_itself():
+    assert doctor(Own(), GRAPH, own).names == ["forgets itself"]
+
+
+# ------------------------------------------------------------ PyG
+
+
+def pyg(**options):
+    conv = pytest.importorskip("torch_geometric.nn").GATConv
+    first = {"negative_slope": 0.2, "dropout": 0.6}
+    first |= {k: v for k, v in options.items() if k in ("negative_slope", "flow")}
+    if "add_self_loops" in options:
+        first["add_self_loops"] = options["add_self_loops"]
+    if "dropout" in options:
+        first["dropout"] = options["dropout"]
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one = conv(F_IN, 8, 4, **first)
+            self.two = conv(
+                32,
+                C,
+                options.get("out_heads", 1),
+                concat=options.get("concat", False),
+                **first,
+            )
+            self.edges = edge_index(GRAPH) if options.get("kept") else None
+
+        def forward(self, x, edges):
+            edges = edges if self.edges is None else self.edges
+            p, on = options.get("dropout", 0.6), options.get("always", self.training)
+            h = F.elu(self.one(F.dropout(x, p, on), edges))
+            out = self.two(F.dropout(h, p, on), edges)
+            return options.get("end", lambda x: x)(out)
+
+    torch.manual_seed(1)
+    return Net()
+
+
+PYG = {
+    "slope": {"negative_slope": 0.01},
+    "random when evaluated": {"always": True},
+    "no dropout": {"dropout": 0.0},
+    "probabilities": {"end": partial(torch.softmax, dim=1)},
+    "activation": {"end": F.elu},
+    "wrong width": {"out_heads": 2, "concat": True},
+    "graph kept": {"kept": True},
+    "direction": {"flow": "target_to_source"},
+    "forgets itself": {"add_self_loops": False},
+}
+
+
+@pytest.mark.parametrize("defect", PYG)
+def test_a_defect_in_pygs_network_is_named(defect):
+    report = doctor(pyg(**PYG[defect]), GRAPH)
+    assert defect in report.names, report
+    beside = {"graph kept": {"one size"}}.get(defect, set())
+    assert set(report.names) <= {defect} | beside, report
+
+
+def test_pygs_network_is_clean():
+    assert doctor(pyg(), GRAPH).names == []
+    assert doctor(pyg(), LOOPS).names == []
+
+
+# ------------------------------------------------------------ DGL
+
+
+def dgl_net(dgl, **options):
+    conv = dgl.nn.GATConv
+    slope, p = options.get("slope", 0.2), options.get("dropout", 0.6)
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            common = {"negative_slope": slope, "allow_zero_in_degree": True}
+            self.one = conv(F_IN, 8, 4, p, p, activation=F.elu, **common)
+            self.two = conv(32, C, 2, p, p, **common)
+            self.graph = LOOPS.dgl() if options.get("kept") else None
+
+        def forward(self, g, x):
+            g = g if self.graph is None else self.graph
+            g = dgl.reverse(g) if options.get("reverse") else g
+            h = self.one(g, x).flatten(1)
+            out = self.two(g, h)
+            if options.get("everything"):
+                heads = [out[:, 0], out[:, 1]]
+                return torch.mean(torch.stack(heads)).expand(len(x), C)
+            out = out.sum(1) if options.get("sum") else out.mean(1)
+            return options.get("end", lambda x: x)(out)
+
+    torch.manual_seed(1)
+    return Net()
+
+
+DGL = {
+    "slope": {"slope": 0.01},
+    "no dropout": {"dropout": 0.0},
+    "probabilities": {"end": partial(torch.softmax, dim=1)},
+    "sigmoid": {"end": torch.sigmoid},
+    "one answer for all": {"everything": True},
+    "graph kept": {"kept": True},
+    "direction": {"reverse": True},
+}
+
+
+@pytest.mark.parametrize("defect", DGL)
+def test_a_defect_in_dgls_network_is_named(dgl, defect):
+    report = doctor(dgl_net(dgl, **DGL[defect]), LOOPS)
+    assert defect in report.names, report
+
+
+def test_dgls_network_is_clean(dgl):
+    assert doctor(dgl_net(dgl), LOOPS).names == []
+
+
+# ------------------------------------------------------------ the course's
+
+
+@pytest.mark.parametrize(
+    "layer", [EdgeGATLayer, DenseGATLayer, DGLGATLayer, GATv2Layer]
+)
+def test_the_courses_networks_are_clean(layer):
+    if layer is DGLGATLayer:
+        pytest.importorskip("dgl", exc_type=Exception)
+    report = doctor(GAT(F_IN, C, layer=layer), LOOPS)
+    assert report.names == [], report
+
+
+def test_more_than_twenty_defects_in_three_libraries():
+    assert len({*OWN, *PYG, *DGL}) >= 20
+    assert {*OWN, *PYG, *DGL} <= set(AILMENTS)
+
+
+# ------------------------------------------------------------ data and training
+
+
+def changed(**fields):
+    kept = {
+        n: getattr(LOOPS, n) for n in ("y", "train_mask", "val_mask", "test_mask", "x")
+    }
+    kept |= {"src": LOOPS.src, "dst": LOOPS.dst, "num_nodes": LOOPS.num_nodes} | fields
+    return GraphData(**kept)
+
+
+def test_the_data_is_examined():
+    flags = (LOOPS.x > 0).float()
+    one_way = LOOPS.src <= LOOPS.dst
+    twice = torch.cat([LOOPS.src, LOOPS.src]), torch.cat([LOOPS.dst, LOOPS.dst])
+    model = GAT(F_IN, C)
+    for graph, name in (
+        (changed(x=flags), "features not normalised"),
+        (changed(src=LOOPS.src[one_way], dst=LOOPS.dst[one_way]), "one way"),
+        (changed(src=twice[0], dst=twice[1]), "edges repeated"),
+        (changed(test_mask=LOOPS.train_mask), "split"),
+        (changed(val_mask=None), "split"),
+    ):
+        assert name in doctor(model, graph).names, name
+
+
+def test_the_history_is_examined():
+    falling = [2 - k / 100 for k in range(30)]
+    long = [1 + abs(k - 50) / 100 for k in range(300)]
+    good = [1 + abs(k - 50) / 100 for k in range(150)]
+    for history, names in (
+        ({"val_loss": falling}, ["too few epochs"]),
+        ({"val_loss": long}, ["trained too long"]),
+        ({"val_loss": good}, []),
+        ({"test_accuracy": [70, 80]}, ["chosen by test"]),
+        (History(train_loss=good, val_loss=long, val_score=good), ["trained too long"]),
+    ):
+        assert doctor(GAT(F_IN, C), LOOPS, history=history).names == names
+
+
+# ------------------------------------------------------------ manners
+
+
+def test_the_model_and_the_session_stay_as_they_are():
+    model = GAT(F_IN, C).train()
+    before = {n: p.clone() for n, p in model.state_dict().items()}
+    state = torch.get_rng_state()
+    doctor(model, LOOPS)
+    assert model.training and torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(p, before[n]) for n, p in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_what_cannot_be_asked_is_said():
+    class Fixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.A = LOOPS.dense_adjacency()
+            self.net = Own()
+
+        def forward(self, x):
+            return self.net(x, self.A)
+
+    report = doctor(Fixed(), LOOPS, lambda m, g: m(g.x))
+    assert {"graph kept", "one size"} <= set(report.names)
+    assert "Not examined: isolated nodes (mend this first: graph kept)" in repr(report)
+
+
+def test_mistakes_of_the_caller_are_named():
+    with pytest.raises(
+        TypeError, match="does not know how to call the model.*It tried"
+    ):
+        doctor(nn.Linear(3, 2), LOOPS)
+    with pytest.raises(ValueError, match="graph needs features x"):
+        doctor(GAT(3, 2), GraphData(num_nodes=2, src=[0], dst=[1]))
+    with pytest.raises(TypeError, match="must be a GraphData, not int"):
+        doctor(GAT(3, 2), 3)
+
+
+def test_a_report_says_what_how_sure_what_it_costs_and_where_to_read():
+    text = repr(doctor(Own("slope"), LOOPS, own))
+    assert text.startswith("One thing departs from the paper")
+    for part in ("1. slope (certain).", "Seen: slope 0.01", "Cost: not shown", BOOK):
+        assert part in text
+    assert repr(doctor(GAT(F_IN, C), LOOPS)).startswith("Nothing departs")
+
+
+def test_it_is_quick_where_the_graph_is_as_large_as_cora():
+    """A ratio: the doctor calls the model some forty times, and does little else."""
+    graph = citations(2708).with_self_loops()
+    model = GAT(graph.num_features, graph.num_classes)
+    patient = Patient(model, graph, None)
+    start = time.perf_counter()
+    for _ in range(5):
+        patient.run(graph, training=True)
+    call = (time.perf_counter() - start) / 5
+    start = time.perf_counter()
+    assert doctor(model, graph).names == []
+    assert time.perf_counter() - start < 60 + 200 * call
