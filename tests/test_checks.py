@@ -30,7 +30,8 @@ def names(answer):
 
 
 def ask(number, *given, **options):
-    """Whether the answer is right, and what is printed."""
+    """Whether the answer is right, and what is printed at the first time."""
+    checks._LAST.clear()
     with guard.captured() as printed:
         verdict = checks.exercise(number, *given, **options)
     return verdict, printed.getvalue()
@@ -105,7 +106,8 @@ def test_where_to_read_is_a_heading_of_the_chapter(number):
     cells = book.read(book.ROOT / "book" / f"{page}.ipynb").cells
     lines = [line for cell in cells for line in cell.source.splitlines()]
     headings = [line.lstrip("# ") for line in lines if line.startswith("#")]
-    assert QUESTIONS[number].section in headings
+    q = QUESTIONS[number]
+    assert {q.section, *q.elsewhere.values()} <= set(headings)
 
 
 def nothing(*_, **__):
@@ -470,6 +472,28 @@ def test_the_same_verdict_comes_without_a_process_of_its_own(monkeypatch):
     alone = [ask(a.number, *a.given) for a in chosen]
     monkeypatch.setattr(guard, "run", guard._in_the_session)
     assert [ask(a.number, *a.given) for a in chosen] == alone
+
+
+def test_the_same_wrong_result_twice_is_said(capsys):
+    for _ in range(2):
+        checks.exercise("1.2", lambda s, m, t: s.softmax(1))
+    checks.exercise("1.2", lambda s, m, t: s)
+    again = "(The same as at the last check: what you changed did not reach it.)"
+    assert [again in t for t in capsys.readouterr().out.split("Exercise")[1:]] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_where_to_read_depends_on_the_mistake():
+    def masked_late(z, att_dst, att_src, mask, chunk):
+        e = torch.nn.functional.leaky_relu((z @ att_dst)[:, None] + z @ att_src, 0.2)
+        return (e.softmax(1) * mask) @ z
+
+    text = ask("2.4", masked_late)[1]
+    assert 'Read: chapter 2, "The mask"' in text and "#the-mask" in text
+    assert "differs  in row" in text
 
 
 def test_an_argument_that_is_written_into_is_named():

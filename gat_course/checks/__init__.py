@@ -12,10 +12,11 @@ from pkgutil import iter_modules
 from typing import Any
 
 from gat_course.checks import guard
-from gat_course.checks.judge import RIGHT, verdict
+from gat_course.checks.judge import BLANK, RIGHT, verdict
 from gat_course.checks.question import QUESTIONS
 
 _FILES = [file.name for file in iter_modules(__path__)]
+_LAST: dict[str, str] = {}  # what was said of each exercise
 _CHAPTERS: dict[str, list[str]] = {}
 for _file in _FILES:
     if _file.startswith("chapter_"):
@@ -49,4 +50,7 @@ def exercise(number: str, *answer: Any, seconds: float = 20.0) -> bool:
         return False
     said = guard.run(partial(verdict, QUESTIONS[number], answer), seconds)
     print(f"Exercise {number}: {said}")
+    if _LAST.get(number) == said and said not in (RIGHT, BLANK):
+        print("  (The same as at the last check: what you changed did not reach it.)")
+    _LAST[number] = said
     return said == RIGHT

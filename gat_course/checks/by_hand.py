@@ -23,20 +23,20 @@ SOFTMAX: Table = {
     "One softmax runs over the whole matrix; each row needs one of its own.": {
         "axis": None
     },
-    "The mask is not used: whoever is forbidden gets weight, too.": {"fill": "none"},
+    "The mask is not used: masked entries get weight, too.": {"fill": "none"},
     "The mask comes after the softmax, so the weights of a row no longer sum to 1. "
     "Mask the scores.": {"fill": "after"},
-    "Forbidden scores are set to 0, and exp(0) = 1: they still get weight.": {
-        "fill": 0.0
+    "Masked scores are set to 0, and exp(0) = 1: they still get weight.": {"fill": 0.0},
+    "Masked scores are set to a large negative number. That is right until a whole row "
+    "is masked: then everyone gets the same weight, and zeros are asked for.": {
+        "fill": -9e15
     },
-    "Forbidden scores are set to a large negative number. That is right until a row is "
-    "forbidden altogether: then everyone gets the same weight.": {"fill": -9e15},
-    "Forbidden scores are set to −∞. That is right until a row is forbidden "
-    "altogether: 0 / 0 is NaN, and zeros are asked for.": {"fill": -math.inf},
+    "Masked scores are set to −∞. That is right until a whole row is masked: 0 / 0 is "
+    "NaN, and zeros are asked for.": {"fill": -math.inf},
     "The exponential is missing: scores are divided by their sum.": {"form": "ratio"},
     "The weights are not divided by their sum.": {"form": "exp"},
-    "What is subtracted is the largest score of the row, forbidden ones included: if a "
-    "forbidden one is far above, all others vanish.": {"form": "forbidden"},
+    "What is subtracted is the largest score of the row, masked ones included: if a "
+    "masked one is far above, all others vanish.": {"form": "forbidden"},
     "Nothing is subtracted before the exponential, so that large scores overflow to "
     "infinity and give NaN.": {"form": "naive"},
     "The softmax is applied twice, and flattens the weights.": {"form": "twice"},
@@ -59,9 +59,8 @@ SCORE: Table = {
     },
     "LeakyReLU is missing.": {"slope": 1.0},
     "That is ReLU, of slope 0; LeakyReLU's slope is 0.2.": {"slope": 0.0},
-    "The halves of a are swapped: the first, a_dst, meets the target.": {
-        "halves": "swapped"
-    },
+    "The halves of a are swapped: the first is for the target, the row; the second for "
+    "the source, the column.": {"halves": "swapped"},
     "The target has no say in the weights: its part of the score, a_dst · z_i, is "
     "missing, or LeakyReLU comes before the sum.": {"halves": "src"},
     "The source has no say in the weights: all neighbours weigh the same, as if "

@@ -182,6 +182,12 @@ def softmax_with_temperature(
 @question(
     "1.3",
     "(4) Average",
+    elsewhere={
+        "mask": "Masks: who may look at whom",
+        "softmax": "Softmax: from scores to weights",
+        "LeakyReLU": "(2) Score",
+        "halves": "(2) Score",
+    },
     tolerance=1e-4,
     cases=inputs.directed(),
     mistakes={

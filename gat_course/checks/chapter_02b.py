@@ -166,7 +166,8 @@ def _memory(function: Callable) -> str | None:
     if few >= 4 * n**2:
         return (
             f"The numbers are right, but with N = {n} and chunk = 5 it held {few:,} "
-            f"bytes at one moment, and a full matrix of scores takes {4 * n**2:,}."
+            f"bytes at one moment. A full matrix of scores takes {4 * n**2:,}: less is "
+            "asked for, so nothing of all rows may be made."
         )
     if few > 2 * many:
         return (
@@ -203,9 +204,20 @@ def _chunk_cases() -> list:
     ]
 
 
+def _cut(scores: Tensor, mask: Tensor, starts: range) -> list[tuple[Tensor, Tensor]]:
+    """The rows of each chunk."""
+    return [(scores[s : s + starts.step], mask[s : s + starts.step]) for s in starts]
+
+
 @question(
     "2.4",
     "Score all pairs, twice",
+    elsewhere={
+        "softmax": "The mask",
+        "mask": "The mask",
+        "chunk": "Where $N^2$ ends",
+        "bytes": "Where $N^2$ ends",
+    },
     tolerance=1e-4,
     cases=_chunk_cases(),
     limits=[_memory],
@@ -214,6 +226,8 @@ def _chunk_cases() -> list:
         "The rows after the last whole chunk are missing in the result.": {
             "rest": "missing"
         },
+        "The softmax runs down the columns of a chunk, dim 0. A target's own weights, "
+        "its row, should sum to 1: dim 1.": {"block": "dim 0"},
         "Each chunk attends to itself alone: a row looks at all N columns.": {
             "block": True
         },
@@ -243,6 +257,11 @@ def chunked_attention(
     same = (piece.unsqueeze(1) == piece).double()
     if block is True:
         mask = mask * same
+    if block == "dim 0":
+        scores = by_hand.pair_scores(z, att_dst, att_src)
+        chunks = range(0, n, chunk)
+        own = [by_hand.weights(s, m, axis=0) for s, m in _cut(scores, mask, chunks)]
+        return torch.cat(own) @ z.double()
     if block == "columns":
         parts = [mask * (piece == p) for p in piece.unique()]
         return sum(by_hand.layer(z, part, eye, att_dst, att_src) for part in parts)

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gat_course.checks import guard, reading, showing
@@ -53,7 +54,7 @@ def verdict(question: Question, answers: Sequence[Any], report: guard.Report) ->
         except Exception as error:
             hint = f"On a large input {described(error, answer)}."
         if hint:
-            return f"not right yet. {hint}{_pointer(question)}"
+            return f"not right yet. {hint}{_pointer(question, hint)}"
     return RIGHT
 
 
@@ -126,7 +127,7 @@ def _explained(trial: Trial, wrong: list[int]) -> str:
     if not hint and not trial.question.given:
         hint = _unsteady(trial, wrong) or trial.pattern()
     hint = hint or _misshaped(trial) or _spoils(trial) or _counted(trial, wrong)
-    return f"{hint}\n{_mismatch(trial, wrong[0])}{_pointer(trial.question)}"
+    return f"{hint}\n{_mismatch(trial, wrong[0])}{_pointer(trial.question, hint)}"
 
 
 def _raises(error: str) -> str:
@@ -205,7 +206,21 @@ def _mismatch(trial: Trial, place: int) -> str:
     for word, text in shown:
         first, *rest = text.split("\n")
         lines += [f"  {word:9}{first}", *(f"{'':11}{line}" for line in rest)]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_wrong_rows(outcome.read, right.read)])
+
+
+def _wrong_rows(got: Any, asked: Any) -> list[str]:
+    """Which rows of a table differ, where not all of them do."""
+    if not (isinstance(got, Tensor) and isinstance(asked, Tensor)):
+        return []
+    if got.shape != asked.shape or got.dim() != 2 or len(got) < 2:
+        return []
+    off = ~torch.isclose(got, asked, rtol=1e-4, atol=1e-4, equal_nan=True).all(dim=1)
+    rows = off.nonzero()[:, 0].tolist()
+    if not rows or len(rows) == len(got):
+        return []
+    numbers = ", ".join(map(str, rows))
+    return [f"  differs  in row{'s' * (len(rows) > 1)} {numbers}, counted from 0"]
 
 
 def _spoiled(trial: Trial) -> str:
@@ -233,10 +248,12 @@ def _spoiled(trial: Trial) -> str:
     return ""
 
 
-def _pointer(question: Question) -> str:
+def _pointer(question: Question, hint: str = "") -> str:
     """Where in the book to read about it."""
     chapter = question.number.partition(".")[0]
-    anchor = "".join(c if c.isalnum() else "-" for c in question.section.lower())
+    words = (word for word in question.elsewhere if word in hint)
+    section = question.elsewhere.get(next(words, ""), question.section)
+    anchor = "".join(c if c.isalnum() else "-" for c in section.lower())
     anchor = "-".join(filter(None, anchor.split("-"))).lstrip("-0123456789")
     page = f"{BOOK}/{PAGES[chapter]}.html#{anchor}"
-    return f'\n  Read: chapter {chapter}, "{question.section}", {page}'
+    return f'\n  Read: chapter {chapter}, "{section}"\n  {page}'

@@ -111,6 +111,7 @@ class Question:
         call: how an answer is called, if not with a case's arguments.
         limits: what must hold beside the numbers; each gets the answer, and returns a
             hint or None.
+        elsewhere: word in a hint → the heading under which that can be read up.
         names: of the starter cell's functions or values, one or several.
         given: for an answer that is a value: what it is computed from.
         tolerance: by how much numbers may be off, absolutely and relatively.
@@ -124,6 +125,7 @@ class Question:
     read: reading.Reader = field(default_factory=reading.tensor)
     call: Callable[..., Any] = _call
     limits: Sequence[Callable[[Any], str | None]] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     given: str = ""
     tolerance: float = 1e-5

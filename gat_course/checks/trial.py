@@ -263,8 +263,8 @@ class Trial:
         """Inputs of one kind that alone go wrong."""
         cases, wrong = self.question.cases, set(self.wrong())
         right = len(cases) - len(wrong)
-        if not right:
-            return
+        if right < max(2, len(cases) / 4):
+            return  # too few to tell what is special about the others
         names, tags = self.question.parameters, {}
         for k, case in enumerate(cases):
             own = [case.tag] if case.tag else []

@@ -202,7 +202,7 @@ def largest_of_all(scores, mask, tau):
 @wrong(
     "1.2",
     "a masked score is zero, as if exp(0) were nothing",
-    "Forbidden scores are set to 0, and exp(0) = 1:",
+    "Masked scores are set to 0, and exp(0) = 1:",
 )
 def masked_scores_are_zero(scores, mask, tau):
     return torch.softmax(scores * mask / tau, dim=-1)
@@ -284,7 +284,7 @@ def by_einsum(x, adjacency, W, a_dst, a_src):
 @wrong(
     "1.3",
     "-inf and torch.softmax, so the isolated node gets NaN",
-    "Forbidden scores are set to −∞. That is right",
+    "Masked scores are set to −∞. That is right",
 )
 def isolated_is_nan(x, adjacency, W, a_dst, a_src):
     z = x @ W
@@ -296,7 +296,7 @@ def isolated_is_nan(x, adjacency, W, a_dst, a_src):
 @wrong(
     "1.3",
     "-9e15 in place of -inf, so the isolated node gets the mean",
-    "Forbidden scores are set to a large negative",
+    "Masked scores are set to a large negative",
 )
 def large_negative_number(x, adjacency, W, a_dst, a_src):
     z = x @ W
@@ -320,7 +320,7 @@ def adds_self_loops(x, adjacency, W, a_dst, a_src):
 @wrong(
     "1.3",
     "the halves of a are swapped: a_dst meets the source",
-    "The halves of a are swapped: the first, a_dst,",
+    "The halves of a are swapped: the first is for",
 )
 def halves_swapped(x, adjacency, W, a_dst, a_src):
     z = x @ W
@@ -812,7 +812,7 @@ def layer_keeps_the_large_negative(x, adjacency, W, a_dst, a_src):
 @wrong(
     "1.7",
     "minus infinity gives an empty row zeros by itself",
-    "Forbidden scores are set to −∞. That is right",
+    "Masked scores are set to −∞. That is right",
 )
 def layer_with_minus_infinity(x, adjacency, W, a_dst, a_src):
     z = x @ W
@@ -889,7 +889,7 @@ def layer_makes_the_graph_undirected(x, adjacency, W, a_dst, a_src):
 @wrong(
     "1.7",
     "the row of the scores is the source, the column the target",
-    "The halves of a are swapped: the first, a_dst,",
+    "The halves of a are swapped: the first is for",
 )
 def layer_adds_the_halves_the_other_way(x, adjacency, W, a_dst, a_src):
     z = x @ W

@@ -537,7 +537,7 @@ def chunks_of_sources(z, att_dst, att_src, mask, chunk):
 @wrong(
     "2.4",
     "-inf and torch.softmax, so an isolated node gets NaN",
-    "Forbidden scores are set to −∞. That is right",
+    "Masked scores are set to −∞. That is right",
 )
 def nan_if_isolated(z, att_dst, att_src, mask, chunk):
     s_dst, s_src = z @ att_dst, z @ att_src
@@ -552,7 +552,7 @@ def nan_if_isolated(z, att_dst, att_src, mask, chunk):
 @wrong(
     "2.4",
     "-9e15 for no edge, so an isolated node gets the mean of all",
-    "Forbidden scores are set to a large negative",
+    "Masked scores are set to a large negative",
 )
 def mean_if_isolated(z, att_dst, att_src, mask, chunk):
     s_dst, s_src = z @ att_dst, z @ att_src
@@ -567,7 +567,7 @@ def mean_if_isolated(z, att_dst, att_src, mask, chunk):
 @wrong(
     "2.4",
     "att_src meets the target and att_dst the source",
-    "The halves of a are swapped: the first, a_dst,",
+    "The halves of a are swapped: the first is for",
 )
 def ends_swapped(z, att_dst, att_src, mask, chunk):
     s_dst, s_src = z @ att_src, z @ att_dst
