@@ -382,6 +382,11 @@ def test_what_cannot_be_asked_is_said():
     assert "Not examined: isolated nodes (mend this first: graph kept)" in repr(report)
 
 
+def test_a_graph_of_a_few_nodes_will_do():
+    pair = GraphData.from_edges([0], [1], undirected=True, x=torch.rand(2, 3), y=[0, 1])
+    assert doctor(GAT(3, 2), pair.with_self_loops()).names == []
+
+
 def test_mistakes_of_the_caller_are_named():
     with pytest.raises(
         TypeError, match="does not know how to call the model.*It tried"

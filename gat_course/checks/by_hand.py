@@ -37,6 +37,8 @@ SOFTMAX: Table = {
     "The weights are not divided by their sum.": {"form": "exp"},
     "What is subtracted is the largest score of the row, masked ones included: if a "
     "masked one is far above, all others vanish.": {"form": "forbidden"},
+    "What is subtracted is the largest score of the whole matrix: a row that lies far "
+    "below gets 0 / 0.": {"form": "one top"},
     "Nothing is subtracted before the exponential, so that large scores overflow to "
     "infinity and give NaN.": {"form": "naive"},
     "The softmax is applied twice, and flattens the weights.": {"form": "twice"},
@@ -84,6 +86,9 @@ LAYER: Table = {
         "loops": "lonely"
     },
     "Each edge is taken both ways; the graph is directed.": {"turned": "both"},
+    "Who has no neighbour is told by the columns; it is the rows, the targets.": {
+        "loops": "columns"
+    },
     "What is averaged is h; equation (4) averages z = Wᵀh.": {"values": "x"},
     "An activation (ELU) is left in; none is asked for.": {"after": "elu"},
     "An activation (ReLU) is left in; none is asked for.": {"after": "relu"},
@@ -134,8 +139,10 @@ def weights(
         return scores.sigmoid() * counts
     elif form == "naive":
         terms = (scores.float().exp() * counts.float()).double()
-    elif form == "forbidden":
+    elif form in ("forbidden", "one top"):
         top = scores.float().amax(1, keepdim=True)
+        if form == "one top":
+            top = scores.float()[allowed].max()
         terms = ((scores.float() - top).exp() * counts.float()).double()
     elif form == "hard":
         best = scores.masked_fill(~allowed, -math.inf)
@@ -157,7 +164,7 @@ def weights(
     if form in ("exp", "ones"):
         return terms
     total = terms.sum() if axis is None else terms.sum(axis, keepdim=True)
-    if form not in ("naive", "forbidden"):
+    if form not in ("naive", "forbidden", "one top"):
         total = total.masked_fill(total == 0, 1)
     found = terms / total
     if form == "twice":
@@ -210,11 +217,15 @@ def layer(
     counts = counts.t() if turned is True else counts
     if loops == "lonely":
         counts = counts + torch.diag((counts.sum(1) == 0).double())
-    elif loops:
+    elif loops is True:
         counts = counts.clone().fill_diagonal_(1)
+    if loops == "columns":
+        softmax["fill"] = -math.inf
     scores = pair_scores(z, att_dst, att_src, slope=slope, halves=halves)
     out = weights(scores, counts, **softmax) @ (x.double() if values == "x" else z)
     out = out + z if values == "added" else out
+    if loops == "columns":
+        out = out.masked_fill(counts.sum(0).unsqueeze(1) == 0, 0.0)
     changes: dict[str, Callable] = {"elu": F.elu, "relu": F.relu}
     return changes[after](out) if after else out
 

@@ -45,6 +45,7 @@ def _item(value: Any) -> Any:
         },
         "The order is wrong: smallest degree first.": {"order": "down"},
         "The buckets are sorted by their size; smallest degree first.": {"order": "B"},
+        "The buckets come as the nodes do; smallest degree first.": {"order": "nodes"},
         "An edge that occurs twice brings two messages.": {"once": True},
         "These are the edges that leave each node, not those that arrive.": {
             "leaving": True
@@ -89,7 +90,10 @@ def bucket_shapes(
         found = [(1, d) for d in sorted(degrees) if d or zero]
     if messages:
         found = [(b * d, d) for b, d in found]
-    if order == "short":
+    if order == "nodes":
+        seen = list(dict.fromkeys(d for d in degrees if d or zero))
+        found = sorted(found, key=lambda pair: seen.index(pair[1]))
+    elif order == "short":
         found = [(b, d) for b, d in found if d < max(degrees)]
     elif order == "down":
         found = found[::-1]

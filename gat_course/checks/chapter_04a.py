@@ -123,6 +123,8 @@ def _heads(k: int, n: int = 2, f: int = 2) -> list[Tensor]:
         },
         'With "mean" you return the sum of the heads.': {"mean": "sum"},
         'With "mean" only the first head is left.': {"mean": "first"},
+        'With "mean" the sum is divided by the number of nodes, the length of a head; '
+        "divide by the number of heads.": {"mean": "by nodes"},
         'With "mean" each head halves those before it: the last weighs one half.': {
             "mean": "halves"
         },
@@ -158,6 +160,7 @@ def merge_heads(
         "features": lambda: stacked.mean(2),
         "sum": lambda: stacked.sum(0),
         "first": lambda: stacked[0],
+        "by nodes": lambda: stacked.sum(0) / n,
         "halves": lambda: functools.reduce(lambda a, b: (a + b) / 2, stacked),
         "max": lambda: stacked.amax(0),
         "columns": lambda: stacked.permute(1, 0, 2).reshape(n, f, k).mean(2),

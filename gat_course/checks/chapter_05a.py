@@ -243,6 +243,9 @@ def _entropy_cases() -> list:
         },
         "A node without neighbours gets NaN, too, not 0.": {"none": "some"},
         "The entropy is not divided by its maximum.": {"top": "one"},
+        "The maximum is that of the edges out of a node; it is those into it.": {
+            "top": "out"
+        },
         "It is divided by log N; the maximum of a node is the log of its own degree.": {
             "top": "N"
         },
@@ -293,6 +296,7 @@ def relative_entropy(
     divide = {
         "log": degree.log(),
         "minus": degree.log(),
+        "out": torch.bincount(graph.src, minlength=n).double().unsqueeze(1).log(),
         "one": torch.ones_like(degree),
         "N": torch.full_like(degree, math.log(n)),
         "degree": degree,

@@ -132,6 +132,7 @@ def _stops(value: Any, logits: Tensor, labels: Tensor) -> bool:
         "The term max(s, 0) is missing: log1p(exp(−|s|)) alone is symmetric in s.": {
             "form": "no clamp"
         },
+        "exp(−s) overflows where s is far below 0: take exp(−|s|).": {"form": "no abs"},
         "Logits are clamped, so that the gradient vanishes beyond.": {"form": "cut"},
         "Only the labels of 1 count; those of 0 do, too.": {"form": "ones"},
         "Only the labels of 0 count; those of 1 do, too.": {"form": "zeros"},
@@ -150,7 +151,7 @@ def loss_from_logits(
     sign: float = 1.0,
     form: str = "",
 ) -> dict[str, Tensor]:
-    narrow = form in ("sigmoid", "clamped", "exp", "where", "epsilon")
+    narrow = form in ("sigmoid", "clamped", "exp", "where", "epsilon", "no abs")
     given = logits.detach().to(logits.dtype if narrow else torch.float64)
     given.requires_grad_()
     y = labels.to(given.dtype)
@@ -161,6 +162,7 @@ def loss_from_logits(
         "sigmoid": lambda: _by_hand(p, y),
         "clamped": lambda: _by_hand(p.clamp(1e-7, 1 - 1e-7), y),
         "epsilon": lambda: -(y * (p + 1e-7).log() + (1 - y) * (1 - p + 1e-7).log()),
+        "no abs": lambda: s.clamp(min=0) - s * y + torch.log1p((-s).exp()),
         "no clamp": lambda: torch.log1p((-s.abs()).exp()) - s * y,
         "exp": lambda: (1 + s.exp()).log() - s * y,
         "where": lambda: (

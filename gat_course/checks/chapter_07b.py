@@ -63,6 +63,9 @@ from gat_course.graph import GraphData
             "degree": "others"
         },
         "The 1 stands outside the logarithm; it is log(d + 1).": {"form": "outside"},
+        "The 1 stands outside the logarithm, which is −∞ for a node without "
+        "edges; it is "
+        "log(d + 1).": {"form": "log d + 1"},
         "The sum of edge weights is taken; the number of edges is asked for.": {
             "degree": "weights"
         },
@@ -103,6 +106,7 @@ def degree_scaler(
         "d": d,
         "d+1": d + 1,
         "outside": d.clamp(min=1).log() + 1,
+        "log d + 1": d.log() + 1,
         "log2": (d + 1).log2(),
         "root": d.sqrt(),
     }.get(form, (d + 1).log())

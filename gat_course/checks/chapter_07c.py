@@ -44,6 +44,9 @@ from gat_course.graph import GraphData
         "That is in percent; it should be from 0 to 1.": {"by": "percent"},
         "A link must score higher than the bar; equal is not enough.": {"equal": True},
         "The bar is the k-th best pair without a link, not the next one.": {"more": 1},
+        "The bar is the next one after the k-th best: lists are counted from 0.": {
+            "bar": "next"
+        },
         "The bar is the k-th best pair without a link, not the one before.": {
             "more": -1
         },
@@ -86,7 +89,9 @@ def hits(
     from_ = list(set(from_)) if distinct else from_
     order = sorted(from_, reverse=not worst) if sort else from_
     level = order[min(max(k - 1 + more, 0), len(order) - 1)]
-    if bar == "mean":
+    if bar == "next":
+        level = order[k]
+    elif bar == "mean":
         level = float(torch.tensor(order[:k]).mean())
     if by == "precision":
         best = torch.cat([there, nowhere]).topk(k).indices
@@ -120,6 +125,11 @@ def _leak_cases() -> list:
         case(one, torch.tensor([[0], [1]])),
         case(one, torch.tensor([[1], [0]]), tag="the edge runs the other way"),
         case(one, torch.tensor([[0], [2]])),
+        case(
+            GraphData(num_nodes=8, src=[0], dst=[5]),
+            torch.tensor([[1, 2, 1], [3, 2, 2]]),
+            tag="there are fewer pairs than nodes",
+        ),
         case(one, torch.tensor([[1, 0, 2], [2, 1, 0]])),
         case(six, torch.tensor([[1, 2, 4, 0, 3, 0, 2], [0, 1, 5, 2, 4, 5, 4]])),
         case(six, torch.tensor([[3, 4, 0], [3, 4, 0]]), tag="a pair is one node twice"),

@@ -258,6 +258,9 @@ def _halves() -> list:
         "second is far above.": {"bring": "first"},
         "Where a half is empty its m is −∞, and −∞ − (−∞) gives NaN.": {"bring": "nan"},
         "The two halves are averaged.": {"bring": "mean"},
+        "A factor for each head, [K], meets the last dimension of o, [K, F']: "
+        "give it a "
+        "dimension of size 1 at the end.": {"o": "row"},
         "Only the second half is brought to the common maximum; the first may lie "
         "below it, too.": {"bring": "second"},
         "Only the first half is brought to the common maximum; the second may lie "
@@ -306,7 +309,7 @@ def merge(
     elif bring == "nan":
         a, b = (m1 - common) * 0 + a, (m2 - common) * 0 + b
     total = t1 + t2 if t == "plain" else a * t1 + b * t2
-    column = (-1, 1)
+    column = (1, -1) if o == "row" else (-1, 1)
     weighted = a.view(column) * o1 + b.view(column) * o2
     weighted = o1 + o2 if o == "plain" else weighted
     weighted = weighted / total.view(column) if o == "divided" else weighted

@@ -178,6 +178,8 @@ def _needed_cases() -> list:
         },
         "Only edges between two nodes that are needed already count; a source may be "
         "new.": {"form": "inside"},
+        "All edges between the nodes that are reached count; a layer needs those into "
+        "its targets alone.": {"form": "between"},
     },
 )
 def edges_needed(
@@ -203,6 +205,9 @@ def edges_needed(
             counted = [e for e in own if e[0] in wanted]
         found.insert(0, len(wanted) if form == "nodes" else len(counted))
         sent = {e[1] for e in edges if e[0] in wanted}
+        reached = wanted | {e[0] for e in own}
+        if form == "between":
+            found[0] = sum(e[0] in reached and e[1] in reached for e in edges)
         wanted = sent if form == "forwards" else {e[0] for e in own}
         found[0] = len(wanted) if form == "reads" else found[0]
     found = found[:num_layers] if more else found

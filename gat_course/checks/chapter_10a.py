@@ -147,6 +147,9 @@ def _key_cases() -> list:
             "form": "sorted"
         },
         "Edge numbers are returned; True and False are asked for.": {"form": "numbers"},
+        "The edges of a target need not stand side by side: dst comes in any order.": {
+            "form": "slices"
+        },
         "Keys below a bar are kept; a number of edges is asked for.": {"form": "bar"},
         "Every edge is kept.": {"form": "all"},
         "The num_nodes · fanout smallest keys of the whole graph are kept; each target "
@@ -190,6 +193,10 @@ def keep_smallest(
         kept = torch.zeros(len(ends), dtype=torch.bool)
         kept[key.argsort()[: num_nodes * fanout]] = True
         return kept
+    if form == "slices":
+        parts = key.split(torch.bincount(dst, minlength=num_nodes).tolist())
+        ranks = [part.argsort().argsort() < fanout for part in parts]
+        return torch.cat([*ranks, kept[:0]])
     if form == "bar":
         return key < 0.5
     return torch.ones_like(kept) if form == "all" else kept

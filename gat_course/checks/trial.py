@@ -237,6 +237,8 @@ class Trial:
                 if not right.fine or right.same_as(self.expected[one], 1e-3):
                     continue
                 found = self.attempt(mixed)
+                if not found.fine or reading.broken(found.read, right.read):
+                    break
                 if not found.same_as(self.outcomes[one], 0.0):
                     break
                 tried += 1

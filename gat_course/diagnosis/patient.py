@@ -119,7 +119,9 @@ class Patient:
         x = x.to_dense() if x.layout != torch.strided else x
         norms = x.abs().sum(dim=1)
         order = norms.argsort(descending=True)
-        picked = x[order[torch.arange(number) * max(len(x) // (3 * number), 1)]].float()
+        step = max(len(x) // (3 * number), 1)
+        places = torch.arange(number, device=x.device) * step % len(x)
+        picked = x[order[places]].float()
         generator = torch.Generator().manual_seed(0)
         noise = torch.rand(picked.shape, generator=generator).to(picked)
         return picked + 0.1 * picked.abs().mean() * noise

@@ -232,12 +232,13 @@ def direction(patient: Patient) -> Finding | None:
 
 
 def itself(patient: Patient) -> Finding | None:
-    x, other = patient.rows(3), patient.rows(4)[3]
-    pairs = [(1, 0), (2, 0)]
-    before = patient.run(patient.small(3, pairs, x))
+    # One neighbour: its weight is 1, whatever node 0 says.
+    x, other = patient.rows(2), patient.rows(3)[2]
+    pairs = [(1, 0)]
+    before = patient.run(patient.small(2, pairs, x))
     changed = x.clone()
     changed[0] = 5 * other
-    after = patient.run(patient.small(3, pairs, changed))
+    after = patient.run(patient.small(2, pairs, changed))
     if _moved(before[0], after[0]) > LITTLE:
         return None
     return Finding("forgets itself", "its own features were exchanged without effect")

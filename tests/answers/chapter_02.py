@@ -496,7 +496,7 @@ def split_and_join(z, att_dst, att_src, mask, chunk):
 @wrong(
     "2.4",
     "all scores are made first, and then cut into chunks",
-    "bytes at one moment, and a full matrix of",
+    "bytes at one moment. A full matrix of scores",
 )
 def scores_made_at_once(z, att_dst, att_src, mask, chunk):
     scores = F.leaky_relu((z @ att_dst).unsqueeze(1) + z @ att_src, 0.2)
@@ -643,7 +643,7 @@ def whole_chunks_only(z, att_dst, att_src, mask, chunk):
 @wrong(
     "2.4",
     "Only the softmax is dear; the scores may be made at once",
-    "bytes at one moment, and a full matrix of",
+    "bytes at one moment. A full matrix of scores",
 )
 def all_scores_at_once(z, att_dst, att_src, mask, chunk):
     scores = F.leaky_relu((z @ att_dst)[:, None] + z @ att_src, 0.2)

@@ -153,7 +153,7 @@ def apart_by_owner(alpha, graphs):
 @wrong(
     "6.2",
     "a graph has as many weights as nodes",
-    "The parts are as long as the graphs have nodes,",
+    "Each part has a row for each node of its graph",
 )
 def cut_by_nodes(alpha, graphs):
     ends = np.cumsum([0] + [graph.num_nodes for graph in graphs])
