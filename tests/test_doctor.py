@@ -383,8 +383,9 @@ def test_what_cannot_be_asked_is_said():
 
 
 def test_a_graph_of_a_few_nodes_will_do():
-    pair = GraphData.from_edges([0], [1], undirected=True, x=torch.rand(2, 3), y=[0, 1])
-    assert doctor(GAT(3, 2), pair.with_self_loops()).names == []
+    data = {"x": torch.rand(3, 4), "y": [0, 1, 1]}
+    path = GraphData.from_edges([0, 1], [1, 2], undirected=True, **data)
+    assert doctor(GAT(4, 2), path.with_self_loops()).names == []
 
 
 def test_mistakes_of_the_caller_are_named():

@@ -131,36 +131,11 @@ def weights(
             return torch.softmax(scores, 1 if axis is None else axis)
         allowed = torch.ones_like(allowed)
         counts = counts.clamp(min=1)
-    if form in ("uniform", "ones"):
-        terms = counts
-    elif form == "ratio":
-        terms = scores * counts
-    elif form == "sigmoid":
+    if form == "sigmoid":
         return scores.sigmoid() * counts
-    elif form == "naive":
-        terms = (scores.float().exp() * counts.float()).double()
-    elif form in ("forbidden", "one top"):
-        top = scores.float().amax(1, keepdim=True)
-        if form == "one top":
-            top = scores.float()[allowed].max()
-        terms = ((scores.float() - top).exp() * counts.float()).double()
-    elif form == "hard":
-        best = scores.masked_fill(~allowed, -math.inf)
-        best = best.max() if axis is None else best.amax(axis, keepdim=True)
-        terms = ((scores == best) & allowed).double()
-    else:
-        largest = scores.masked_fill(~allowed, -math.inf)
-        if form == "exp":
-            largest = torch.zeros_like(largest)
-        elif axis is None:
-            largest = largest.max()
-        else:
-            largest = largest.amax(axis, keepdim=True).clamp(min=-1e300)
-        gaps = scores.masked_fill(~allowed, -math.inf) - largest
-        terms = torch.exp(gaps) * counts
-        if form == "gaps":
-            terms = gaps.masked_fill(~allowed, 0.0)
-            return (terms / terms.sum(axis, keepdim=True)).masked_fill(~allowed, 0.0)
+    terms = _terms(scores, counts, allowed, axis, form)
+    if form == "gaps":
+        return terms
     if form in ("exp", "ones"):
         return terms
     total = terms.sum() if axis is None else terms.sum(axis, keepdim=True)
@@ -170,6 +145,35 @@ def weights(
     if form == "twice":
         return weights(found, counts, axis=axis)
     return found
+
+
+def _terms(
+    scores: Tensor, counts: Tensor, allowed: Tensor, axis: int | None, form: str
+) -> Tensor:
+    """What is divided by its sum; for "gaps" what comes of it."""
+    narrow = scores.float()
+    if form in ("uniform", "ones"):
+        return counts
+    if form == "ratio":
+        return scores * counts
+    if form == "naive":
+        return (narrow.exp() * counts.float()).double()
+    if form in ("forbidden", "one top"):
+        top = narrow[allowed].max() if form == "one top" else narrow.amax(1)[:, None]
+        return ((narrow - top).exp() * counts.float()).double()
+    masked = scores.masked_fill(~allowed, -math.inf)
+    if form == "exp":
+        largest = torch.zeros_like(masked)
+    elif axis is None:
+        largest = masked.max()
+    else:
+        largest = masked.amax(axis, keepdim=True).clamp(min=-1e300)
+    if form == "hard":
+        return ((scores == largest) & allowed).double()
+    if form == "gaps":
+        gaps = (masked - largest).masked_fill(~allowed, 0.0)
+        return (gaps / gaps.sum(axis, keepdim=True)).masked_fill(~allowed, 0.0)
+    return torch.exp(masked - largest) * counts
 
 
 def pair_scores(

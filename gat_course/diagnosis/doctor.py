@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gat_course.diagnosis import probes
+from gat_course.diagnosis import probes, records
 from gat_course.diagnosis.findings import Finding, Report
 from gat_course.diagnosis.patient import Forward, Patient, Unfit
 from gat_course.graph import GraphData
@@ -74,10 +74,10 @@ def doctor(
                 unasked[name] = str(why)
                 continue
             _enter(name, found, findings, clean)
-        for name, found in probes.on_the_data(graph):
+        for name, found in records.on_the_data(graph):
             _enter(name, found, findings, clean)
         if history is not None:
-            for name, found in probes.on_the_history(_recorded(history)):
+            for name, found in records.on_the_history(_recorded(history)):
                 _enter(name, found, findings, clean)
     findings.sort(key=lambda finding: _ORDER[finding.sure])
     return Report(findings, clean, unasked)
