@@ -224,7 +224,7 @@ def smallest_of_all(dst, key, num_nodes, fanout):
 @wrong(
     "10.2",
     "The edges are sorted by target already.",
-    "These are the right numbers, at the wrong",
+    "The edges of a target need not stand side by side",
 )
 def sorted_by_target(dst, key, num_nodes, fanout):
     kept, begin = torch.zeros(len(dst), dtype=torch.bool), 0
