@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import textwrap
@@ -407,6 +408,79 @@ def test_what_does_not_return_to_python_is_said(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "does not return to Python, so the check cannot stop it" in done.stdout
     assert "stopped after 0.3 seconds" in done.stdout
+
+
+class Evil(Exception):
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+def raises(error):
+    def answer(*args):
+        raise error
+
+    return answer
+
+
+class Base(BaseException):
+    pass
+
+
+def own_list(*args):
+    found = []
+    found.append(found)
+    return found
+
+
+def writes_everywhere(*args):
+    for place in range(3, 60):
+        try:
+            os.write(place, b"x\n[1]\n")
+        except OSError:
+            pass
+
+
+ODD = [
+    raises(Evil()),
+    raises(ValueError("\ud800")),
+    raises(GeneratorExit()),
+    raises(Base()),
+    own_list,
+    lambda *args: 10**100000,
+    lambda *args: "\ud800",
+]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("answer", ODD)
+def test_an_odd_answer_gets_a_verdict(answer, alone, monkeypatch):
+    if not alone:
+        monkeypatch.setattr(guard, "run", guard._in_the_session)
+    text = ask("1.2", answer)[1]
+    assert text.startswith(f"Exercise 1.2: {HINT}") and "expected" in text
+
+
+@pytest.mark.skipif(not ALONE, reason="the pipe is that of a process of its own")
+def test_what_an_answer_writes_into_the_pipe_is_not_read():
+    assert ask("1.2", writes_everywhere)[1].startswith("Exercise 1.2: ")
+
+
+def test_odd_sessions(monkeypatch):
+    right = FIRST["1.2"].given[0]
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert ask("1.2", right)[0]
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    for seconds in (None, float("nan"), -1):
+        assert ask("1.2", right, seconds=seconds)[0]
+    monkeypatch.setattr(sys, "stdout", None)
+    assert checks.exercise("1.2", right)
+
+
+def test_a_process_that_cannot_begin_is_done_without(monkeypatch):
+    monkeypatch.setattr(guard, "_in_a_process", lambda work, seconds: "")
+    assert ask("1.2", FIRST["1.2"].given[0])[0]
 
 
 def test_what_an_answer_prints_is_not_the_verdicts():

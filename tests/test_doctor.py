@@ -388,6 +388,33 @@ def test_a_graph_of_a_few_nodes_will_do():
     assert doctor(GAT(4, 2), path.with_self_loops()).names == []
 
 
+def test_odd_but_legal_models_and_graphs_are_taken():
+    class Keeps(Own):
+        def forward(self, x, A):
+            self.last = [super().forward(x, A)]  # with its history
+            return self.last[0]
+
+    kept = Keeps()
+    kept(LOOPS.x, LOOPS.dense_adjacency())
+    assert doctor(kept, LOOPS, own).names == []
+
+    class Writes(Own):
+        def forward(self, x, A):
+            return super().forward(x.mul_(2.0), A)
+
+    x = LOOPS.x.clone()
+    assert doctor(Writes(), LOOPS, own).names == [] and torch.equal(LOOPS.x, x)
+    with torch.inference_mode():
+        assert doctor(GAT(F_IN, C), LOOPS).names == []
+    wide = changed(x=LOOPS.x.double())
+    assert doctor(GAT(F_IN, C).double(), wide).names == []
+    floats = changed(y=torch.rand(300))
+    report = doctor(GAT(F_IN, 1), floats)
+    assert report.names == [] and "one column for each class" in report.open
+    for history in ({"val_loss": []}, {"val_loss": ["a"]}):
+        assert doctor(GAT(F_IN, C), LOOPS, history=history).names == []
+
+
 def test_mistakes_of_the_caller_are_named():
     with pytest.raises(
         TypeError, match="does not know how to call the model.*It tried"

@@ -688,5 +688,5 @@ def test_three_quick_questions_answer_each_option(path):
         answers = re.findall(option, question)
         assert len(answers) == question.count("<details>") >= 3
         firsts = [re.match(r"\w+", answer)[0] for answer in answers]
-        assert set(firsts) == {"Yes", "No"} and firsts.count("Yes") == 1
+        assert set(firsts) == {"Right", "Not"} and firsts.count("Right") == 1
         assert all(len(answer) > 20 for answer in answers)

@@ -6,6 +6,7 @@ what should have. It never shows the solution, raises nothing, and changes nothi
 the session. A chapter's file is imported when its first exercise is asked for.
 """
 
+import sys
 from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
@@ -48,9 +49,22 @@ def exercise(number: str, *answer: Any, seconds: float = 20.0) -> bool:
     if number not in QUESTIONS:
         print(f"There is no exercise {number!r} with a check; there are {there}.")
         return False
+    if not (isinstance(seconds, (int, float)) and seconds > 0):
+        seconds = 20.0
     said = guard.run(partial(verdict, QUESTIONS[number], answer), seconds)
-    print(f"Exercise {number}: {said}")
+    said = said.encode("utf-8", "replace").decode()
+    _say(f"Exercise {number}: {said}")
     if _LAST.get(number) == said and said not in (RIGHT, BLANK):
-        print("  (The same as at the last check: what you changed did not reach it.)")
+        _say("  (The same as at the last check: what you changed did not reach it.)")
     _LAST[number] = said
     return said == RIGHT
+
+
+def _say(text: str) -> None:
+    """Print, also where the terminal knows fewer letters, or there is none."""
+    try:
+        print(text)
+    except UnicodeEncodeError:
+        print(text.encode("ascii", "replace").decode())
+    except (AttributeError, ValueError):
+        sys.__stderr__.write(f"{text}\n")

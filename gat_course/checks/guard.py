@@ -9,6 +9,7 @@ changed is put back.
 
 import builtins
 import contextlib
+import copy
 import ctypes
 import io
 import json
@@ -49,7 +50,9 @@ def run(work: Work, seconds: float) -> str:
         seconds: the longest that one call may take.
     """
     alone = sys.platform == "linux" and not torch.cuda.is_available()
-    return (_in_a_process if alone else _in_the_session)(work, seconds)
+    if alone and (verdict := _in_a_process(work, seconds)):
+        return verdict
+    return _in_the_session(work, seconds)
 
 
 def too_long(call: str, seconds: float) -> str:
@@ -64,9 +67,13 @@ def too_long(call: str, seconds: float) -> str:
 
 
 def _in_a_process(work: Work, seconds: float) -> str:
+    """The verdict; nothing where the process could not even begin.
+
+    That happens if another thread of the session held one of PyTorch's locks.
+    """
     reading, writing = os.pipe()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    with contextlib.suppress(Exception):  # a stream may be closed, or be none
+        sys.stdout.flush(), sys.stderr.flush()
     with warnings.catch_warnings():
         # Python warns of forks beside threads; the child uses none of theirs.
         warnings.simplefilter("ignore")
@@ -74,21 +81,22 @@ def _in_a_process(work: Work, seconds: float) -> str:
     if process == 0:
         _child(work, reading, writing)
     os.close(writing)
-    call = "the answer itself"
+    call, status = "", 0
     try:
         for word, text in _messages(reading, seconds):
             if word == "verdict":
                 return text
             call = text
     except TimeUp:
-        return too_long(call, seconds)
+        return too_long(call, seconds) if call else ""
     finally:
         os.close(reading)
         with contextlib.suppress(OSError):
             os.killpg(process, signal.SIGKILL)
         with contextlib.suppress(OSError):
             os.kill(process, signal.SIGKILL)
-        status = os.waitpid(process, 0)[1]
+        with contextlib.suppress(ChildProcessError):  # nobody waits for children
+            status = os.waitpid(process, 0)[1]
     return _died(call, status)
 
 
@@ -101,18 +109,23 @@ def _died(call: str, status: int) -> str:
     return f"not right yet. In this call {how}:\n    {indented}"
 
 
-def _messages(reading: int, seconds: float) -> Iterator[list[str]]:
+def _messages(reading: int, seconds: float) -> Iterator[tuple[str, str]]:
     """What the child says, until it falls silent for so long, or ends."""
     received, start = b"", time.monotonic()
+    waiting = select.poll()
+    waiting.register(reading, select.POLLIN)
     while True:
         left = min(seconds, start + WHOLE * seconds - time.monotonic())
-        if left <= 0 or not select.select([reading], [], [], left)[0]:
+        if left <= 0 or not waiting.poll(1000 * left):
             raise TimeUp
         if not (piece := os.read(reading, 2**16)):
             return
         received += piece
         *lines, received = received.split(b"\n")
-        yield from map(json.loads, lines)
+        for line in lines:
+            with contextlib.suppress(ValueError):  # an answer may write there, too
+                word, text = json.loads(line)
+                yield word, text
 
 
 def _child(work: Work, reading: int, writing: int) -> None:
@@ -133,6 +146,7 @@ def _child(work: Work, reading: int, writing: int) -> None:
                 data = data[os.write(writing, data) :]
 
         with settings():
+            say("call", "the answer itself")
             say("verdict", work(lambda call: say("call", call)))
     except BaseException as error:
         with contextlib.suppress(BaseException):
@@ -179,7 +193,6 @@ def _in_the_session(work: Work, seconds: float) -> str:
         finally:
             done.set()
             watch.join()
-            _interrupt(threading.get_ident(), None)  # one that came too late
 
 
 def _watch(
@@ -233,6 +246,8 @@ def _kept() -> Iterator[None]:
     dtype, path = torch.get_default_dtype(), list(sys.path)
     gradients, threads = torch.is_grad_enabled(), torch.get_num_threads()
     errors, device = np.geterr(), torch.empty(0).device
+    depth, shown = sys.getrecursionlimit(), copy.copy(torch._tensor_str.PRINT_OPTS)
+    precision = torch.get_float32_matmul_precision()
     exact = torch.are_deterministic_algorithms_enabled()
     try:
         with torch.random.fork_rng(), warnings.catch_warnings():
@@ -252,6 +267,9 @@ def _kept() -> Iterator[None]:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         np.seterr(**errors)
+        sys.setrecursionlimit(depth)
+        torch._tensor_str.PRINT_OPTS = shown
+        torch.set_float32_matmul_precision(precision)
         sys.path[:] = path
 
 

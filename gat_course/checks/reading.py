@@ -15,6 +15,7 @@ from torch import Tensor
 from gat_course.graph import GraphData
 
 Reader = Callable[..., Any]
+_allclose = torch.allclose  # an answer may replace PyTorch's functions
 
 
 class Form(Exception):
@@ -156,7 +157,7 @@ def edges(src: Any, dst: Any) -> Tensor:
 def alike(a: Any, b: Any, tolerance: float) -> bool:
     """Whether two read answers are of one form and close; NaN is like NaN."""
     if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return a.shape == b.shape and torch.allclose(
+        return a.shape == b.shape and _allclose(
             a.double(), b.double(), rtol=tolerance, atol=tolerance, equal_nan=True
         )
     if isinstance(a, dict) and isinstance(b, dict):

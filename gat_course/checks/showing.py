@@ -16,6 +16,14 @@ NODES = ("x", "y", "train_mask", "val_mask", "test_mask", "graph_of")
 
 
 def literal(value: Any, digits: int = 7, dtype: bool = True) -> str:
+    """As `_literal`; what cannot be written is named by its kind."""
+    try:
+        return _literal(value, digits, dtype)
+    except Exception:  # an answer may hold itself, or numbers beyond all digits
+        return f"a {type(value).__name__} that cannot be written out"
+
+
+def _literal(value: Any, digits: int = 7, dtype: bool = True) -> str:
     """A value as Python, on one line or with a row of numbers on each.
 
     Args:

@@ -110,7 +110,9 @@ class Trial:
                 found.error = "it ends Python"
             except MemoryError:
                 found.error = "it takes more than 4 GB of memory"
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 found.error = described(error, self.answer)
         found.printed = printed.getvalue()
         return found
@@ -282,9 +284,12 @@ class Trial:
             )
 
 
-def described(error: Exception, answer: Any) -> str:
+def described(error: BaseException, answer: Any) -> str:
     """An error of the answer's own, with the line that raised it."""
-    text = str(error).strip().split("\n")[0][:300]
+    try:
+        text = str(error).strip().split("\n")[0][:300]
+    except Exception:  # an answer's own error may be anything
+        text = ""
     named = f"{type(error).__name__}: {text}" if text else type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
     functions = answer if isinstance(answer, tuple) else (answer,)

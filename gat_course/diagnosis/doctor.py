@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -60,7 +61,12 @@ def doctor(
     findings: list[Finding] = []
     clean: list[str] = []
     unasked: dict[str, str] = {}
-    with torch.random.fork_rng():
+    numbers = np.random.get_state()
+    with (
+        torch.random.fork_rng(),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):
         torch.manual_seed(0)
         patient = Patient(model, graph, forward)
         for name, probe in probes.on_the_model().items():
@@ -74,11 +80,15 @@ def doctor(
                 unasked[name] = str(why)
                 continue
             _enter(name, found, findings, clean)
-        for name, found in records.on_the_data(graph):
-            _enter(name, found, findings, clean)
+        results = list(records.on_the_data(graph))
         if history is not None:
-            for name, found in records.on_the_history(_recorded(history)):
+            results += records.on_the_history(_recorded(history))
+        for name, found in results:
+            if isinstance(found, Unfit):
+                unasked[name] = str(found)
+            else:
                 _enter(name, found, findings, clean)
+    np.random.set_state(numbers)
     findings.sort(key=lambda finding: _ORDER[finding.sure])
     return Report(findings, clean, unasked)
 
@@ -101,6 +111,6 @@ def _recorded(history: Any) -> dict[str, list[float]]:
     for name, values in history.items():
         try:
             found[name] = [float(value) for value in values]
-        except TypeError:
+        except (TypeError, ValueError):
             continue  # not a number for each epoch
     return found

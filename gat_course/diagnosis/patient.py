@@ -33,6 +33,25 @@ class Unfit(Exception):
     """The model cannot be called on such a graph; the message says why."""
 
 
+def copied(model: nn.Module) -> nn.Module:
+    """A copy; what a forward pass left in it is kept without its history."""
+    memo: dict[int, Any] = {}
+
+    def detach(value: Any) -> None:
+        if isinstance(value, Tensor) and value.grad_fn is not None:
+            memo[id(value)] = value.detach()
+        elif isinstance(value, (list, tuple)):
+            for part in value:
+                detach(part)
+        elif isinstance(value, dict):
+            for part in value.values():
+                detach(part)
+
+    for module in model.modules():
+        detach(vars(module))
+    return copy.deepcopy(model, memo)
+
+
 class Patient:
     """A model, its graph, and how the one is called on the other.
 
@@ -49,7 +68,7 @@ class Patient:
         self, model: nn.Module, graph: GraphData, forward: Forward | None
     ) -> None:
         self.graph = graph
-        self.model = copy.deepcopy(model).to(graph.device)
+        self.model = copied(model).to(graph.device)
         self.forward = forward or self._guess()
         self.restless = False  # leave dropout as the model has it, in eval mode, too
         self.loops = bool((graph.src == graph.dst).sum() >= 0.9 * graph.num_nodes)
@@ -80,7 +99,8 @@ class Patient:
         Raises:
             Unfit: the model fails on it, or gives no row for each node.
         """
-        model = copy.deepcopy(self.model) if training else self.model
+        model = copied(self.model) if training else self.model
+        graph = copy.deepcopy(graph)  # a model may write into its features
         model.train(training)
         still = contextlib.nullcontext() if training or self.restless else Still()
         try:
@@ -110,7 +130,16 @@ class Patient:
     ) -> GraphData:
         """A graph of these edges alone."""
         src, dst = [p[0] for p in pairs], [p[1] for p in pairs]
-        graph = GraphData(num_nodes=num_nodes, src=src, dst=dst, x=x.cpu())
+        own = self.graph
+        fields = {}
+        if own.y is not None:
+            fields["y"] = own.y[torch.arange(num_nodes) % len(own.y)].cpu()
+        if own.edge_weight is not None:
+            fields["edge_weight"] = torch.ones(len(src), dtype=own.edge_weight.dtype)
+        if own.edge_attr is not None:
+            fields["edge_attr"] = own.edge_attr[:1].cpu().expand(len(src), -1)
+        x = x.cpu().to(own.x.dtype)
+        graph = GraphData(num_nodes=num_nodes, src=src, dst=dst, x=x, **fields)
         return graph.to(self.graph.device)
 
     def rows(self, number: int) -> Tensor:

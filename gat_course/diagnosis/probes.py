@@ -4,10 +4,11 @@ A probe returns a finding, None where the model does as the paper's, or raises `
 where the model cannot be asked.
 """
 
+import copy
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gat_course.diagnosis.findings import Finding
 from gat_course.diagnosis.patient import Patient, Trace, Unfit
@@ -41,9 +42,10 @@ def finite(patient: Patient) -> Finding | None:
 
 
 def width(patient: Patient) -> Finding | None:
-    out, classes = patient.run(patient.graph), patient.graph.num_classes
-    if classes == 0:
-        raise Unfit("the graph has no labels")
+    y, out = patient.graph.y, patient.run(patient.graph)
+    if y is None or (y.dim() == 1 and y.is_floating_point()):
+        raise Unfit("the graph names no classes")
+    classes = patient.graph.num_classes
     shape = list(out.shape)
     if out.dim() == 2 and shape[1] == classes:
         return None
@@ -52,6 +54,8 @@ def width(patient: Patient) -> Finding | None:
 
 def alike(patient: Patient) -> Finding | None:
     out = patient.run(patient.graph).flatten(1)
+    if len(out) < 2:
+        raise Unfit("there is one node")
     spread = float((out - out[:1]).abs().max())
     if spread > LITTLE * (float(out.abs().max()) + 1e-6):
         return None
@@ -141,7 +145,11 @@ def late_dropout(patient: Patient) -> Finding | None:
 def gradients(patient: Patient) -> Finding | None:
     model, graph = patient.model.eval(), patient.graph
     model.zero_grad()
-    out = patient.forward(model, graph)
+    return _dead(model, patient.forward(model, copy.deepcopy(graph)))
+
+
+def _dead(model: nn.Module, out: Tensor) -> Finding | None:
+    """Parameters that an output does not reach back to."""
     weights = torch.linspace(0.5, 1.5, out.numel(), device=out.device).view(out.shape)
     if not out.requires_grad:
         return Finding("dead parameters", "no gradient flows from the output")
@@ -331,7 +339,7 @@ def on_the_model() -> dict[str, Probe]:
         "logits": squashed,
         "same result twice": steady,
         "dropout": drops,
-        "dropout after the softmax": late_dropout,
+        "no dropout before the softmax": late_dropout,
         "slope": slope,
         "gradients": gradients,
         "the graph that is passed": reads_graph,

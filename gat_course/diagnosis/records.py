@@ -5,10 +5,13 @@ from collections.abc import Iterator
 import torch
 
 from gat_course.diagnosis.findings import Finding
+from gat_course.diagnosis.patient import Unfit
 from gat_course.graph import GraphData
 
+Result = Finding | Unfit | None  # found, not to be examined, as in the paper
 
-def on_the_data(graph: GraphData) -> Iterator[tuple[str, Finding | None]]:
+
+def on_the_data(graph: GraphData) -> Iterator[tuple[str, Result]]:
     """The graph itself: features, edges, split."""
     x = graph.x.to_dense() if graph.x.layout != torch.strided else graph.x
     sums = x.sum(dim=1)
@@ -20,6 +23,9 @@ def on_the_data(graph: GraphData) -> Iterator[tuple[str, Finding | None]]:
         found = Finding(
             "features not normalised", f"rows sum to {low:g} up to {high:g}"
         )
+    whole = len(used) > 0 and float((used - 1).abs().max()) < 1e-2
+    if found is None and not whole:
+        found = Unfit("the features are no counts")
     yield "row-normalised features", found
     key = graph.src * graph.num_nodes + graph.dst
     back = graph.dst * graph.num_nodes + graph.src
@@ -38,11 +44,11 @@ def on_the_data(graph: GraphData) -> Iterator[tuple[str, Finding | None]]:
     yield "split", _split(graph)
 
 
-def _split(graph: GraphData) -> Finding | None:
+def _split(graph: GraphData) -> Result:
     masks = {n: getattr(graph, f"{n}_mask") for n in ("train", "val", "test")}
     there = {name: mask for name, mask in masks.items() if mask is not None}
     if not there:
-        return None
+        return Unfit("the graph has no masks")
     problems = [f"there is no {n}_mask" for n in masks if n not in there]
     problems += [f"{n}_mask is empty" for n, m in there.items() if not bool(m.any())]
     for a, b in (("train", "test"), ("val", "test"), ("train", "val")):
@@ -53,7 +59,7 @@ def _split(graph: GraphData) -> Finding | None:
 
 def on_the_history(
     history: dict[str, list[float]],
-) -> Iterator[tuple[str, Finding | None]]:
+) -> Iterator[tuple[str, Result]]:
     """What a training recorded, epoch by epoch."""
     losses = history.get("val_loss")
     if losses is None:
@@ -61,6 +67,9 @@ def on_the_history(
         if any(name.startswith("test") for name in history):
             found = Finding("chosen by test", f"recorded: {', '.join(sorted(history))}")
         yield "validation in the history", found
+        return
+    if not losses:
+        yield "validation in the history", Unfit("it is empty")
         return
     values = torch.as_tensor(losses, dtype=torch.float64)
     best, length = int(values.argmin()), len(values)
