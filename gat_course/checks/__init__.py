@@ -42,8 +42,9 @@ def exercise(number: str, *answer: Any, seconds: float = 20.0) -> bool:
     number = str(number)
     chapter = number.partition(".")[0]
     there = f"exercises of chapters {', '.join(sorted(_CHAPTERS, key=int))}"
-    for file in _CHAPTERS.get(chapter, []):
-        import_module(f"{__name__}.{file}")
+    with guard.settings():  # the inputs are made now: whatever the reader has set
+        for file in _CHAPTERS.get(chapter, []):
+            import_module(f"{__name__}.{file}")
     if chapter in _CHAPTERS:
         there = ", ".join(n for n in QUESTIONS if n.startswith(f"{chapter}."))
     if number not in QUESTIONS:
