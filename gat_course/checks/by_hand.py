@@ -134,9 +134,7 @@ def weights(
     if form == "sigmoid":
         return scores.sigmoid() * counts
     terms = _terms(scores, counts, allowed, axis, form)
-    if form == "gaps":
-        return terms
-    if form in ("exp", "ones"):
+    if form in ("exp", "ones", "gaps"):
         return terms
     total = terms.sum() if axis is None else terms.sum(axis, keepdim=True)
     if form not in ("naive", "forbidden", "one top"):

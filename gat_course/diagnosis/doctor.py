@@ -1,6 +1,7 @@
 """`doctor`: what in a model's behaviour departs from the paper."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,8 @@ def doctor(
     findings: list[Finding] = []
     clean: list[str] = []
     unasked: dict[str, str] = {}
-    numbers = np.random.get_state()
     with (
+        _numpys_numbers_kept(),
         torch.random.fork_rng(),
         torch.inference_mode(False),
         torch.enable_grad(),
@@ -71,9 +72,8 @@ def doctor(
         patient = Patient(model, graph, forward)
         for name, probe in probes.on_the_model().items():
             if first := next((f for f in findings if f.name in probes.SPOILERS), None):
-                if name != "graphs of other sizes":
-                    unasked[name] = f"mend this first: {first.name}"
-                    continue
+                unasked[name] = f"mend this first: {first.name}"
+                continue
             try:
                 found = probe(patient)
             except Unfit as why:
@@ -88,9 +88,17 @@ def doctor(
                 unasked[name] = str(found)
             else:
                 _enter(name, found, findings, clean)
-    np.random.set_state(numbers)
     findings.sort(key=lambda finding: _ORDER[finding.sure])
     return Report(findings, clean, unasked)
+
+
+@contextlib.contextmanager
+def _numpys_numbers_kept() -> Iterator[None]:
+    state = np.random.get_state()
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
 
 
 def _enter(

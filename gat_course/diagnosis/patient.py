@@ -52,6 +52,11 @@ def copied(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, memo)
 
 
+def dense(x: Tensor) -> Tensor:
+    """Features as a plain matrix, `[N, F]`."""
+    return x if x.layout == torch.strided else x.to_dense()
+
+
 class Patient:
     """A model, its graph, and how the one is called on the other.
 
@@ -144,8 +149,7 @@ class Patient:
 
     def rows(self, number: int) -> Tensor:
         """Rows of the reader's own features, all different, `[number, F]`."""
-        x = self.graph.x
-        x = x.to_dense() if x.layout != torch.strided else x
+        x = dense(self.graph.x)
         norms = x.abs().sum(dim=1)
         order = norms.argsort(descending=True)
         step = max(len(x) // (3 * number), 1)

@@ -6,13 +6,13 @@ where the model cannot be asked.
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from gat_course.diagnosis.findings import Finding
-from gat_course.diagnosis.patient import Patient, Trace, Unfit
-from gat_course.graph import GraphData
+from gat_course.diagnosis.patient import Patient, Trace, Unfit, dense
 
 Probe = Callable[[Patient], Finding | None]
 
@@ -71,8 +71,8 @@ def squashed(patient: Patient) -> Finding | None:
     """Probabilities, a sigmoid or another activation at the end."""
     graph = patient.graph
     out = patient.run(graph)
-    large = graph.x.to_dense() if graph.x.layout != torch.strided else graph.x
-    wide = [patient.run(_with_x(graph, s * large)) for s in (30, -30)]
+    large = dense(graph.x)
+    wide = [patient.run(replace(graph, x=s * large)) for s in (30, -30)]
     outs = torch.cat([out, *wide])
     if _broken(outs) or outs.dim() != 2:
         raise Unfit("the output is not finite, or no table")
@@ -87,12 +87,6 @@ def squashed(patient: Patient) -> Finding | None:
     if -1 <= low < -0.99 and high > 1.5:
         return Finding("activation", "an ELU: no output is below −1", "likely")
     return None
-
-
-def _with_x(graph: GraphData, x: Tensor) -> GraphData:
-    return GraphData(
-        num_nodes=graph.num_nodes, src=graph.src, dst=graph.dst, x=x, y=graph.y
-    )
 
 
 # ------------------------------------------------------------ dropout, slope, training
@@ -145,7 +139,10 @@ def late_dropout(patient: Patient) -> Finding | None:
 def gradients(patient: Patient) -> Finding | None:
     model, graph = patient.model.eval(), patient.graph
     model.zero_grad()
-    return _dead(model, patient.forward(model, copy.deepcopy(graph)))
+    try:
+        return _dead(model, patient.forward(model, copy.deepcopy(graph)))
+    except RuntimeError as error:  # a step backwards may fail where forwards did not
+        raise Unfit(f"{type(error).__name__}: {error}"[:200]) from None
 
 
 def _dead(model: nn.Module, out: Tensor) -> Finding | None:
@@ -176,13 +173,7 @@ def reads_graph(patient: Patient) -> Finding | None:
     graph = patient.graph
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(graph.num_nodes, generator=generator).to(graph.device)
-    other = GraphData(
-        num_nodes=graph.num_nodes,
-        src=order[graph.src],
-        dst=graph.dst,
-        x=graph.x,
-        y=graph.y,
-    )
+    other = replace(graph, src=order[graph.src])
     before, after = patient.run(graph), patient.run(other)
     if _moved(before, after) > LITTLE:
         return None
@@ -333,6 +324,7 @@ SPOILERS = {
 def on_the_model() -> dict[str, Probe]:
     """The probes, by what they examine."""
     return {
+        "graphs of other sizes": other_sizes,
         "finite output": finite,
         "one column for each class": width,
         "nodes told apart": alike,
@@ -343,7 +335,6 @@ def on_the_model() -> dict[str, Probe]:
         "slope": slope,
         "gradients": gradients,
         "the graph that is passed": reads_graph,
-        "graphs of other sizes": other_sizes,
         "numbering": numbering,
         "softmax over a neighbourhood": normalisation,
         "direction": direction,

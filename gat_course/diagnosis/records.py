@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from gat_course.diagnosis.findings import Finding
-from gat_course.diagnosis.patient import Unfit
+from gat_course.diagnosis.patient import Unfit, dense
 from gat_course.graph import GraphData
 
 Result = Finding | Unfit | None  # found, not to be examined, as in the paper
@@ -13,7 +13,7 @@ Result = Finding | Unfit | None  # found, not to be examined, as in the paper
 
 def on_the_data(graph: GraphData) -> Iterator[tuple[str, Result]]:
     """The graph itself: features, edges, split."""
-    x = graph.x.to_dense() if graph.x.layout != torch.strided else graph.x
+    x = dense(graph.x)
     sums = x.sum(dim=1)
     found = None
     counts = bool((x >= 0).all()) and float((x == 0).double().mean()) > 0.5
