@@ -13,5 +13,6 @@ docstrings take it that `import torch` and `from gat_course import *` stand befo
 import lazy_loader
 
 __version__ = "0.1.0"
+BOOK = "https://graph-attention.github.io/gat-course/book"  # where it is read
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch.utils._pytree import tree_leaves
 
-from gat_course import GraphData, checks
+from gat_course import BOOK, GraphData, checks
 from gat_course.checks import guard, judge, reading, showing, trial
 from gat_course.checks.question import QUESTIONS, Case, Holds, case, question
 
@@ -69,7 +69,7 @@ def test_a_wrong_answer_is_named_and_shown(answer):
     # Its own hint, where to read, and an input that shows it. (What is too large to be
     # written out, and a value without an input, say in words what is wrong.)
     assert answer.hint in text
-    assert "\n  Read: chapter" in text and judge.BOOK in text
+    assert "\n  Read: chapter" in text and BOOK in text
     shown = ("expected" in text and ("gave" in text or "raised" in text)) or (
         "is now" in text or "The graph: " in text
     )

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from gat_course import (
+    BOOK,
     GAT,
     DenseGATLayer,
     DGLGATLayer,
@@ -19,7 +20,7 @@ from gat_course import (
     GraphData,
     doctor,
 )
-from gat_course.diagnosis.findings import AILMENTS, BOOK
+from gat_course.diagnosis.findings import AILMENTS
 from gat_course.training.history import History
 from tools import book
 

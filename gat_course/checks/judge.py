@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gat_course import BOOK
 from gat_course.checks import guard, reading, showing
 from gat_course.checks.question import Question, changed, left_on
 from gat_course.checks.trial import Trial, described
 
-BOOK = "https://graph-attention.github.io/gat-course/book"
 RIGHT, BLANK = "right.", "not done yet."
 PAGES = {
     "1": "01-attention",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-BOOK = "https://graph-attention.github.io/gat-course/book"
+from gat_course import BOOK
 
 
 class Ailment(NamedTuple):
