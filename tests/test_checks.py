@@ -433,7 +433,7 @@ def own_list(*args):
 
 
 def writes_everywhere(*args):
-    for place in range(3, 60):
+    for place in range(3, 1000):
         try:
             os.write(place, b"x\n[1]\n")
         except OSError:
@@ -461,8 +461,32 @@ def test_an_odd_answer_gets_a_verdict(answer, alone, monkeypatch):
 
 
 @pytest.mark.skipif(not ALONE, reason="the pipe is that of a process of its own")
-def test_what_an_answer_writes_into_the_pipe_is_not_read():
+def test_an_answer_writes_neither_to_the_session_nor_a_verdict():
+    """Not even to what is open there: a kernel's sockets, or a test runner's."""
+    reading, writing = os.pipe()
     assert ask("1.2", writes_everywhere)[1] == "Exercise 1.2: not done yet.\n"
+    os.close(writing)
+    assert os.read(reading, 100) == b""
+    os.close(reading)
+
+
+@pytest.mark.skipif(not ALONE, reason="checks run in a process of its own on Linux")
+def test_a_session_without_streams_gets_a_verdict():
+    code = """
+        import os, sys
+        from gat_course import checks
+        from gat_course.formulas import masked_softmax
+        out = os.dup(1)
+        sys.stdout = sys.stderr = None
+        for stream in (0, 1, 2):
+            os.close(stream)
+        told = checks.exercise("1.2", lambda scores, mask, tau: scores)
+        right = checks.exercise("1.2", lambda s, m, t: masked_softmax(s / t, m))
+        os.write(out, repr((told, right)).encode())
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("(False, True)")
 
 
 def test_odd_sessions(monkeypatch):

@@ -79,7 +79,7 @@ def _in_a_process(work: Work, seconds: float) -> str:
         warnings.simplefilter("ignore")
         process = os.fork()
     if process == 0:
-        _child(work, reading, writing)
+        _child(work, writing)
     os.close(writing)
     call, status = "", 0
     try:
@@ -128,14 +128,11 @@ def _messages(reading: int, seconds: float) -> Iterator[tuple[str, str]]:
                 yield word, text
 
 
-def _child(work: Work, reading: int, writing: int) -> None:
+def _child(work: Work, writing: int) -> None:
     """Check, say the verdict, and end without touching what the kernel holds."""
     try:
         os.setsid()
-        os.close(reading)
-        with open(os.devnull, "r+b") as nowhere:
-            for stream in (0, 1, 2):
-                os.dup2(nowhere.fileno(), stream)
+        writing = _alone(writing)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         torch.set_num_threads(1)  # the kernel's threads are not here
         _limit_memory()
@@ -153,6 +150,22 @@ def _child(work: Work, reading: int, writing: int) -> None:
             say("verdict", f"not checked: {type(error).__name__}: {error}")
     finally:
         os._exit(0)
+
+
+def _alone(kept: int) -> int:
+    """Close what the session has open, but for this one: its number afterwards."""
+    import fcntl
+    import resource
+
+    kept = fcntl.fcntl(kept, fcntl.F_DUPFD, 3)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    with contextlib.suppress(OSError):
+        most = max(map(int, os.listdir("/proc/self/fd"))) + 1
+    os.closerange(0, kept)
+    os.closerange(kept + 1, most)
+    for _ in range(3):  # 0, 1 and 2, the lowest that are free
+        os.open(os.devnull, os.O_RDWR)
+    return kept
 
 
 def _limit_memory() -> None:
