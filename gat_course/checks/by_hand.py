@@ -89,11 +89,19 @@ LAYER: Table = {
     "Who has no neighbour is told by the columns; it is the rows, the targets.": {
         "loops": "columns"
     },
+    "Who has no neighbour is told by the columns, so that one who is heard and hears "
+    "nobody gets the mean of all; it is the rows, the targets.": {
+        "loops": "columns",
+        "fill": -9e15,
+    },
     "What is averaged is h; equation (4) averages z = Wᵀh.": {"values": "x"},
     "An activation (ELU) is left in; none is asked for.": {"after": "elu"},
     "An activation (ReLU) is left in; none is asked for.": {"after": "relu"},
     "The node's own z is added to the average.": {"values": "added"},
 }
+
+
+TWICE = "An edge that occurs twice counts once in your answer; it should count twice."
 
 
 def but(table: Table, *twists: dict[str, Any]) -> Table:
@@ -108,7 +116,6 @@ def weights(
     axis: int | None = 1,
     fill: float | str | None = None,
     form: str = "softmax",
-    once: bool = False,
     scale: float = 1.0,
 ) -> Tensor:
     """Softmax over each row's allowed entries, `[N, M]`; zeros where none is.
@@ -120,7 +127,6 @@ def weights(
     """
     scores, counts = scale * scores.double(), counts.double()
     allowed = counts > 0
-    counts = allowed.double() if once else counts
     if fill == "none":
         counts, allowed = torch.ones_like(counts), torch.ones_like(allowed)
     elif fill == "after":
@@ -222,7 +228,7 @@ def layer(
     elif loops is True:
         counts = counts.clone().fill_diagonal_(1)
     if loops == "columns":
-        softmax["fill"] = -math.inf
+        softmax.setdefault("fill", -math.inf)
     scores = pair_scores(z, att_dst, att_src, slope=slope, halves=halves)
     out = weights(scores, counts, **softmax) @ (x.double() if values == "x" else z)
     out = out + z if values == "added" else out
@@ -247,7 +253,7 @@ def edge_weights(
     ends = getattr(graph, end)
     own = (ends.unsqueeze(0) == torch.arange(graph.num_nodes).unsqueeze(1)).double()
     columns = [
-        weights(column.expand_as(own), own, **softmax).sum(0)
+        weights(column * own, own, **softmax).masked_fill(own == 0, 0.0).sum(0)
         for column in scores.double().t()
     ]
     return torch.stack(columns, dim=1) if columns else scores.double()

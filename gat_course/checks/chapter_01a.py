@@ -39,9 +39,8 @@ def _value(answer: Any) -> Any:
         },
         "The exponentials are not divided by their sum.": {"form": "exp"},
         "Two to the power of the score stands in the place of e.": {"form": "two"},
-        "That is node 4 with two rock records, as in the chapter; it has three now.": {
-            "rock": 2.0
-        },
+        "Either the first half of a met the source, or that is node 4 with two rock "
+        "records: it has three now.": {"rock": 2.0},
         "The sign of the scores is wrong.": {"sign": -1.0},
         "The softmax runs over all five nodes; only 3 and 4 are neighbours.": {
             "form": "all"
@@ -147,7 +146,10 @@ def _not_finite(value: Any, *given: Any) -> bool:
         "here they underflow. Divide the scores.": {"heat": "power"},
         "Masked entries get a small weight: the number that stands for −∞ is divided "
         "by τ, and no longer small.": {"heat": "mask"},
-        **by_hand.but(by_hand.SOFTMAX, {"fill": -9e15}, {"fill": -math.inf}),
+        "That is the mask as it was given; weights are asked for.": {"form": "ones"},
+        **by_hand.but(
+            by_hand.SOFTMAX, {"fill": -9e15}, {"fill": -math.inf}, {"form": "ones"}
+        ),
         "Masked entries get weight.": Holds(_weighs_masked),
         "The weights of a row do not sum to 1.": Holds(_wrong_sum),
         "At τ = 0.001 or with scores of 500 it overflows or underflows: subtract the "

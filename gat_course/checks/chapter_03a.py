@@ -2,6 +2,7 @@
 
 import math
 import operator
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -57,6 +58,8 @@ def _item(value: Any) -> Any:
         "Each node is a bucket of its own; nodes of one degree share one.": {
             "each": True
         },
+        "Nodes of one degree share a bucket wherever they stand; yours holds those "
+        "that follow each other.": {"each": "runs"},
         "A self-loop is an edge, too.": {"loops": False},
         "The first number is how many targets, not how many messages.": {
             "messages": True
@@ -73,7 +76,7 @@ def bucket_shapes(
     once: bool = False,
     leaving: bool = False,
     gaps: bool = False,
-    each: bool = False,
+    each: bool | str = False,
     loops: bool = True,
     messages: bool = False,
     both: bool = False,
@@ -86,7 +89,10 @@ def bucket_shapes(
     degrees = [ends.count(node) for node in range(graph.num_nodes)]
     wanted = range(max(degrees) + 1) if gaps else sorted(set(degrees))
     found = [(degrees.count(d), d) for d in wanted if d or zero]
-    if each:
+    if each == "runs":
+        runs = [(len(list(run)), d) for d, run in groupby(degrees) if d or zero]
+        found = sorted(runs, key=lambda pair: pair[::-1])
+    elif each:
         found = [(1, d) for d in sorted(degrees) if d or zero]
     if messages:
         found = [(b * d, d) for b, d in found]
@@ -122,7 +128,7 @@ def bucket_shapes(
         "An isolated node keeps its own features; it should get zeros.": {
             "empty": "own"
         },
-        "An edge that occurs twice counts once.": {"once": True},
+        by_hand.TWICE: {"once": True},
         "The sum is divided by the out-degree; the mean needs the in-degree.": {
             "by": "out"
         },
@@ -184,8 +190,10 @@ def _attention_cases() -> list:
         found.append(
             case(AsDgl(graph), q, key, inputs.features(n, 3 if k > 2 else 2, k + 5))
         )
+    graph, value = inputs.graphs()[-1], inputs.features(7, 3)
     large = [40 * inputs.features(7, 4, k) for k in (1, 5)]
-    found.append(case(AsDgl(inputs.graphs()[-1]), *large, inputs.features(7, 3)))
+    found.append(case(AsDgl(graph), *large, value))
+    found.append(case(AsDgl(graph), *(part.abs() for part in large), value))
     return found
 
 
@@ -213,7 +221,10 @@ def _attention_cases() -> list:
         "The weighted values are averaged; equation (4) adds them up.": {"mean": True},
         "LeakyReLU is applied to the scores; dot products have none.": {"leaky": True},
         "The query meets itself: the key is not used.": {"keys": "query"},
-        **by_hand.EDGES,
+        "What is subtracted is the largest score of the whole graph: a neighbourhood "
+        "that lies far below gets 0 / 0.": {"form": "one top"},
+        "The weights are left out: the sources' values are added up.": {"form": "ones"},
+        **by_hand.but(by_hand.EDGES, {"end": "head"}),
     },
 )
 def dot_product_attention(

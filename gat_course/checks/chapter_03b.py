@@ -39,7 +39,6 @@ def _one_maximum(scores: Tensor, graph: GraphData, of: str) -> Tensor:
     sums = torch.zeros(graph.num_nodes, scores.shape[1]).index_add(0, ends, scores)
     top = {
         "graph": lambda: scores.max(),
-        "none": lambda: torch.tensor(0.0),
         "head": lambda: scores.amax(0),
         "mean": lambda: (sums / count)[ends],
         "edge": lambda: scores.amax(1, keepdim=True),
@@ -74,8 +73,8 @@ def _one_maximum(scores: Tensor, graph: GraphData, of: str) -> Tensor:
         "that lies far below gets 0 / 0, and zeros in the place of NaN do not sum to "
         "1.": {"top": "graph"},
         "Nothing is subtracted before the exponential: large scores overflow, and a "
-        "neighbourhood far below 0 gets 0 / 0.": {"top": "none"},
-        **by_hand.EDGES,
+        "neighbourhood far below 0 gets 0 / 0.": {"form": "naive"},
+        **by_hand.but(by_hand.EDGES, {"form": "naive"}),
     },
 )
 def softmax_from_built_ins(
@@ -114,7 +113,7 @@ def _alpha_cases() -> list:
         "This counts a source's targets; their weights are to be added up.": {
             "reduce": "count"
         },
-        "An edge that occurs twice counts once.": {"once": True},
+        by_hand.TWICE: {"once": True},
         "Of an edge that occurs twice the last one alone is left: it overwrites the "
         "others.": {"reduce": "pair"},
         "`out[src] += …` keeps one edge of each source: the last one overwrites the "

@@ -42,13 +42,13 @@ from gat_course.checks.question import case, question
         },
         "The output heads are left out: each has its own W and a.": {"out": False},
         "The heads of the first layer are left out.": {"heads": False},
-        "Output heads are averaged, not concatenated, but each has F' = the number of "
-        "classes.": {"att": "merged"},
+        "In the output layer a is counted for one head; each of `out_heads` has its "
+        "own.": {"att": "merged"},
         "The first layer's bias has one entry for each head; it has K·F'.": {
             "bias": "heads"
         },
         "a is counted for the first layer alone.": {"att": "first"},
-        "The heads of the first layer have a bias each: it has K·F' entries.": {
+        "The first layer's bias is counted for one head; it has K·F' entries.": {
             "bias": "hidden"
         },
         "a meets z = Wᵀh, of F' numbers for each head, not h.": {"att": "inputs"},
@@ -202,9 +202,7 @@ def merge_heads(
         "p and 1 − p are swapped: p is the probability to be dropped.": {
             "coin": "odds"
         },
-        "The root is taken of each weight's share, not of the weights' squares.": {
-            "adds": "mean"
-        },
+        "The squares of the weights are averaged; add them up.": {"adds": "mean"},
         "This holds for equal weights alone: it uses their number, not the weights.": {
             "adds": "number"
         },
@@ -223,10 +221,10 @@ def spread_of_the_sum(
     coin: str = "",
 ) -> float:
     values = alpha.double().tolist()
-    factor = {"": p * (1 - p), "p": p, "q": 1 - p, "odds": (1 - p) ** 2}[coin]
+    factor = {"": p * (1 - p), "p": p, "q": 1 - p, "odds": 1 - p}[coin]
     divide = {"": (1 - p) ** 2, "1": 1.0, "once": 1 - p}[scale]
     if coin == "odds":  # the odds of being kept; at p = 0 there are none
-        factor, divide = 1 - p, float(p)
+        divide = float(p)
     variance = factor / divide
     squares = {
         "": sum(a * a for a in values),

@@ -7,35 +7,26 @@ import torch
 from torch import Tensor, nn
 
 from gat_course.checks import by_hand, inputs, reading
-from gat_course.checks.question import case, question
+from gat_course.checks.question import Made, case, question
 from gat_course.graph import GraphData
 from gat_course.layers import EdgeGATLayer
 
 # ---------------------------------------------------------------- 4.4
 
 
-class Layer:
+def _layer(merge: str, bias: bool, residual: bool) -> Made:
     """A layer with three heads of two features, made anew for each call."""
 
-    def __init__(self, merge: str, bias: bool, residual: bool) -> None:
-        self.merge, self.bias, self.residual = merge, bias, residual
-
-    def given(self) -> EdgeGATLayer:
-        layer = EdgeGATLayer(
-            5, 2, 3, self.merge, 0.5, residual=self.residual, bias=self.bias
-        )
+    def make() -> EdgeGATLayer:
+        layer = EdgeGATLayer(5, 2, 3, merge, 0.5, residual=residual, bias=bias)
         with torch.no_grad():
             for shift, parameter in enumerate(layer.parameters()):
                 parameter.copy_(inputs.numbers(*parameter.shape, shift=shift))
         return layer
 
-    plain = given
-
-    def shown(self) -> str:
-        return (
-            f'EdgeGATLayer(5, 2, 3, "{self.merge}", 0.5, residual={self.residual}, '
-            f"bias={self.bias})"
-        )
+    text = f'EdgeGATLayer(5, 2, 3, "{merge}", 0.5, residual={residual}, bias={bias})'
+    where = "# with numbers of our own in it, called on a graph of ours"
+    return Made(f"{text}\n{where}", make)
 
 
 def _run_silenced(function: Callable, layer: EdgeGATLayer, k: int) -> Any:
@@ -74,25 +65,21 @@ def _run_silenced(function: Callable, layer: EdgeGATLayer, k: int) -> Any:
     return {"output": out, "attention of the other heads": alpha}
 
 
-def _silenced(value: Any, *given: Any) -> dict[str, Tensor]:
-    return {name: reading.numbers(part, name) for name, part in value.items()}
-
-
 @question(
     "4.4",
     "All heads in one tensor",
     call=_run_silenced,
-    read=_silenced,
+    read=reading.named,
     tolerance=1e-4,
     cases=[
-        case(Layer("concat", False, False), 0),
-        case(Layer("concat", True, False), 1),
-        case(Layer("concat", True, True), 0),
-        case(Layer("concat", False, True), 2),
-        case(Layer("mean", False, False), 0),
-        case(Layer("mean", True, False), 1),
-        case(Layer("mean", True, True), 2),
-        case(Layer("mean", True, True), 0),
+        case(_layer("concat", False, False), 0),
+        case(_layer("concat", True, False), 1),
+        case(_layer("concat", True, True), 0),
+        case(_layer("concat", False, True), 2),
+        case(_layer("mean", False, False), 0),
+        case(_layer("mean", True, False), 1),
+        case(_layer("mean", True, True), 2),
+        case(_layer("mean", True, True), 0),
     ],
     mistakes={
         "Head k still contributes: nothing is silenced.": {"still": "full"},
@@ -103,6 +90,8 @@ def _silenced(value: Any, *given: Any) -> dict[str, Tensor]:
         "W is made larger, so that the others' mean comes out: that changes their "
         "scores. The mean stays one over three heads.": {"mean": "W"},
         "The bias is silenced, too. It belongs to no head.": {"bias": "head"},
+        "The bias is silenced, too, where heads are concatenated. It belongs to no "
+        "head.": {"bias": "concat"},
         "The whole bias is silenced. It belongs to no head.": {"bias": "all"},
         "The residual is silenced, too. It belongs to no head.": {"skip": "head"},
         "The whole residual is silenced. It belongs to no head.": {"skip": "all"},
@@ -163,7 +152,9 @@ def without_head(
         around[:, own if skip == "head" else slice(0 if skip else 99, None)] = 0
     if layer.bias is not None:
         added = layer.bias.double().clone()
-        added[own if bias == "head" else slice(0 if bias else 99, None)] = 0
+        none = slice(0, 0)
+        silent = {"": none, "all": slice(None), "concat": own if concat else none}
+        added[silent.get(bias, own)] = 0
         around = around + added
     if which == "cut":
         if concat and layer.residual:
@@ -231,7 +222,7 @@ def _average(functions: tuple[Callable, Callable], graph: GraphData) -> Any:
         "Degrees count the edges out of a node; here they count those into it.": {
             "degree": "out"
         },
-        "An edge that occurs twice counts twice in a degree.": {"degree": "once"},
+        by_hand.TWICE: {"degree": "once"},
         "Self-loops are edges, too, and count in a degree.": {"degree": "others"},
         "A self-loop is counted that the graph has already: one too many in each "
         "degree.": {"degree": "more"},

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gat_course.checks import reading
+from gat_course.checks import by_hand, reading
 from gat_course.checks.question import case, question
 from gat_course.graph import GraphData
 
@@ -47,6 +47,8 @@ from gat_course.graph import GraphData
         "Self-loops are left out below the line, but not above it.": {"loops": "above"},
         "N edges are taken off, as if every node had one self-loop: count those there "
         "are.": {"loops": "each"},
+        "Where there is a self-loop N edges are taken off, as if every node had one: "
+        "count those there are.": {"loops": "each, if any"},
         "Edges from a larger number to a smaller are left out; each edge counts.": {
             "loops": "up"
         },
@@ -54,7 +56,7 @@ from gat_course.graph import GraphData
         "It is divided by the number of nodes, not of edges.": {"by": "nodes"},
         "That is the number of edges within a class, not their share.": {"by": "one"},
         "It is in percent; a share from 0 to 1 is asked for.": {"by": "percent"},
-        "An edge that occurs twice counts once.": {"once": True},
+        by_hand.TWICE: {"once": True},
         "An edge and its reverse count as one; each counts.": {"pairs": True},
         "That is the mean over the nodes of their own shares; every edge counts the "
         "same.": {"mean": "nodes"},
@@ -91,6 +93,8 @@ def homophily(
         return (y[j] == y[i]) != other and not (zero and y[j])
 
     hits = sum(agrees(*e) for e in apart)
+    if loops == "each, if any" and len(apart) < len(counted):
+        loops = "each"
     if loops in ("above", "each"):
         hits = sum(agrees(*e) for e in counted)
     if loops == "each":

@@ -3,13 +3,12 @@
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gat_course.checks import reading
+from gat_course.checks import by_hand, reading
 from gat_course.checks.question import case, question
 from gat_course.graph import GraphData
 
@@ -86,6 +85,14 @@ _ROWS = (
         [2, 3],
         2,
     ),
+    (
+        6,
+        [4, 5, 0, 1, 3, 5, 4, 2, 1, 2, 2, 4, 5, 0],
+        [0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 4, 4, 4, 5],
+        [2, 2, 0, 2, 1, 1],
+        [1, 5],
+        2,
+    ),
 )
 
 
@@ -114,8 +121,10 @@ def _propagation_cases() -> list:
         "be.": {"back": "end"},
         "The step is GCN's average, with the roots of both degrees; the mean is asked "
         "for.": {"mean": "gcn"},
+        "The mean is taken over the neighbours that know something; it goes over all "
+        "of them.": {"mean": "known"},
         "Neighbours are added up; the mean over them is asked for.": {"mean": False},
-        "Labels run against the edges: a node takes the mean of its sources.": {
+        "Your labels run against the edges; a node takes the mean of its sources.": {
             "turned": True
         },
         "One step is done, however many are asked for.": {"count": "one"},
@@ -131,7 +140,7 @@ def _propagation_cases() -> list:
         },
         "After each step every node takes one label for good; keep the shares until "
         "the end.": {"hard": True},
-        "An edge that occurs twice counts once.": {"once": True},
+        by_hand.TWICE: {"once": True},
         "The training nodes are predicted, too, from their neighbours: their label "
         "stays.": {"last": True},
         "It predicts the smallest entry of a node.": {"least": True},
@@ -183,6 +192,8 @@ def label_propagation(
                     p[node] = weights[node] @ p
             continue
         p = weights @ p
+        if mean == "known":
+            p = p / p.sum(1, keepdim=True).clamp(min=1e-12)
         if hard:
             p = F.one_hot(p.argmax(1), p.shape[1]).double() * (p.amax(1) > 0)[:, None]
         if back == "all":
@@ -291,31 +302,11 @@ def expected_best(accuracies: list[float], n: int, *, form: str = "") -> float:
 # ---------------------------------------------------------------- 5.7
 
 
-def _loss_and_gradient(function: Callable, logits: Tensor, *given: Any) -> Any:
-    logits = logits.clone().requires_grad_()
-    loss = function(logits, *given)
-    if loss is None or loss is ...:
-        return None
-    return _with_gradient(loss, logits)
-
-
-def _with_gradient(loss: Any, logits: Tensor) -> dict[str, Any]:
-    if not isinstance(loss, Tensor) or not loss.requires_grad:
-        raise reading.Form("No gradient can flow: the loss has left PyTorch.")
-    if loss.dim():
-        raise reading.Form(f"The loss should be one number; it has {list(loss.shape)}.")
-    return {"loss": loss, "gradient": torch.autograd.grad(loss, logits)[0]}
-
-
-def _read_loss(value: Any, *given: Any) -> dict[str, Tensor]:
-    return {name: reading.numbers(part, name) for name, part in value.items()}
-
-
 @question(
     "5.7",
     "The protocol",
-    call=_loss_and_gradient,
-    read=_read_loss,
+    call=reading.loss_and_gradient,
+    read=reading.named,
     cases=[
         case(torch.tensor([[0.0, 2.0]]), torch.tensor([0]), torch.tensor([True])),
         case(
@@ -387,4 +378,5 @@ def mended_loss(
         picked = s[chosen].float().softmax(1).log().double()
     each = -picked.gather(1, labels[chosen].unsqueeze(1))[:, 0]
     loss = {"mean": each.mean(), "sum": each.sum(), "all": each.sum() / len(s)}[reduce]
-    return _with_gradient(sign * loss, given)
+    loss = sign * loss
+    return {"loss": loss, "gradient": torch.autograd.grad(loss, given)[0]}

@@ -46,7 +46,9 @@ from gat_course.graph import GraphData
         "This is the precision alone.": {"form": "precision"},
         "This is the share of TP alone.": {"form": "tp"},
         "This is the accuracy: it counts TN, too.": {"form": "accuracy"},
-        "A denominator is missing: 2pq is divided by p + q.": {"form": "top"},
+        "That is the share of TP, twice, without what it is divided by.": {
+            "form": "top"
+        },
         "FP is counted, FN is not.": {"form": "no FN"},
         "FN is counted, FP is not.": {"form": "no FP"},
         "The yes are dealt without chance: it is the best F1 with a share q of yes.": {
@@ -173,6 +175,8 @@ def _graphs_within(graph: GraphData) -> list[GraphData]:
             "heads": "flat mean"
         },
         "Each part starts at row 0 again.": {"start": "zero"},
+        "A part starts at the number of edges of the one graph before it; add up those "
+        "of all before.": {"start": "before"},
         "The last graph's part is missing.": {"last": True},
         "A graph's rows come in the order of its sources; keep the order of its edges, "
         "which goes by target.": {"order": "source"},
@@ -200,13 +204,18 @@ def take_apart(
         return list(alpha.split(graphs[0].num_edges))
     if empty == "batches":
         graphs = [part for graph in graphs for part in _graphs_within(graph)]
-    found, first = [], 0
+    found, first, before = [], 0, 0
     for graph in graphs:
         length = {
             "edges": graph.num_edges,
             "rows": graph.num_nodes,
         }[size]
-        begin = 0 if start == "zero" else max(first + int(start), 0)
+        if start == "zero":
+            begin = 0
+        elif start == "before":
+            begin, before = before, length
+        else:
+            begin = max(first + int(start), 0)
         part = rows[begin : begin + length]
         if order == "source":
             part = part[graph.src.argsort(stable=True)]

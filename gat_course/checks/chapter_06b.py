@@ -19,7 +19,8 @@ READY = {
     "softplus",
     "logsigmoid",
     "log_sigmoid",
-    "logaddexp",
+    "cross_entropy",
+    "nll_loss",
     "soft_margin_loss",
     "multilabel_soft_margin_loss",
 }
@@ -36,7 +37,7 @@ class _Ready(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
     ) -> Any:
         name = getattr(func, "__name__", "")
-        if name in READY - {"logaddexp"}:
+        if name in READY:
             self.found = name
         return func(*args, **(kwargs or {}))
 
@@ -50,26 +51,6 @@ def _own_work(function: Callable) -> str | None:
             "with exp, log1p, abs and the like."
         )
     return None
-
-
-def _gradient(function: Callable, logits: Tensor, labels: Tensor) -> Any:
-    s = logits.clone().requires_grad_()
-    loss = function(s, labels)
-    if loss is None or loss is ...:
-        return None
-    if reading.numbers(loss, "The loss").dim():
-        shape = list(reading.numbers(loss).shape)
-        raise reading.Form(f"The loss should be one number; it has shape {shape}.")
-    if not isinstance(loss, Tensor) or not loss.requires_grad:
-        raise reading.Form("No gradient can flow: the loss has left PyTorch.")
-    gradient = torch.autograd.grad(loss, s, allow_unused=True)[0]
-    if gradient is None:
-        raise reading.Form("No gradient can flow: the logits were detached.")
-    return {"loss": loss, "gradient": gradient}
-
-
-def _loss_and_gradient(value: Any, *given: Any) -> dict[str, Tensor]:
-    return {name: reading.numbers(part, name) for name, part in value.items()}
 
 
 def _loss_cases() -> list:
@@ -108,8 +89,8 @@ def _stops(value: Any, logits: Tensor, labels: Tensor) -> bool:
 @question(
     "6.3",
     "A loss for each label",
-    call=_gradient,
-    read=_loss_and_gradient,
+    call=reading.loss_and_gradient,
+    read=reading.named,
     cases=_loss_cases(),
     limits=[_own_work],
     mistakes={
@@ -131,6 +112,9 @@ def _stops(value: Any, logits: Tensor, labels: Tensor) -> bool:
         "loss stops growing: start from the logit.": {"form": "epsilon"},
         "The term max(s, 0) is missing: log1p(exp(−|s|)) alone is symmetric in s.": {
             "form": "no clamp"
+        },
+        "The loss is right, but max(s, 0) is detached: its gradient is missing.": {
+            "form": "detached"
         },
         "exp(−s) overflows where s is far below 0: take exp(−|s|).": {"form": "no abs"},
         "Logits are clamped, so that the gradient vanishes beyond.": {"form": "cut"},
@@ -163,6 +147,9 @@ def loss_from_logits(
         "clamped": lambda: _by_hand(p.clamp(1e-7, 1 - 1e-7), y),
         "epsilon": lambda: -(y * (p + 1e-7).log() + (1 - y) * (1 - p + 1e-7).log()),
         "no abs": lambda: s.clamp(min=0) - s * y + torch.log1p((-s).exp()),
+        "detached": lambda: (
+            s.clamp(min=0).detach() - s * y + torch.log1p((-s.abs()).exp())
+        ),
         "no clamp": lambda: torch.log1p((-s.abs()).exp()) - s * y,
         "exp": lambda: (1 + s.exp()).log() - s * y,
         "where": lambda: (

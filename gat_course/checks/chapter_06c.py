@@ -257,6 +257,9 @@ def _auc_cases() -> list:
         },
         "A tie counts half, not nothing.": {"tie": 0.0},
         "A tie counts half, not as much as a win.": {"tie": 1.0},
+        "Equal weights get ranks in the order of the edges; a tie counts half.": {
+            "form": "ranks"
+        },
         "Each target counts the same, however many pairs it has.": {"by": "pairs"},
         "Compare edges into one target, not out of a source.": {"ends": "src"},
         "It counts where the relevant source weighs more, not less.": {"less": True},
@@ -322,6 +325,7 @@ def neighbourhood_auc(
         gaps = good.unsqueeze(1) - bad
         wins = (gaps > 0).double() + tie * (gaps == 0).double()
         share = {
+            "ranks": lambda o=of == node: _by_ranks(alpha[o], relevant[o]),
             "best": lambda g=good, b=bad: float(g.max() > b.max()),
             "means": lambda g=good, b=bad: (
                 float(g.mean() > b.mean()) + 0.5 * float(g.mean() == b.mean())
@@ -341,3 +345,10 @@ def neighbourhood_auc(
         "sum": total,
         "percent": 100 * total / len(shares),
     }[by]
+
+
+def _by_ranks(alpha: Tensor, relevant: Tensor) -> float:
+    """The AUC from ranks, ties in the order in which they come."""
+    rank = alpha.argsort(stable=True).argsort() + 1.0
+    yes, no = int(relevant.sum()), int((~relevant).sum())
+    return float((rank[relevant].sum() - yes * (yes + 1) / 2) / (yes * no))

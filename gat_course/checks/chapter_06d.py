@@ -190,7 +190,8 @@ def _batches() -> list:
         "Hits are divided by all that are one or said to be; F1 counts them "
         "twice, above "
         "and below.": {"form": "jaccard"},
-        "A batch without a one is left out; its wrong yes count.": {"pool": "some"},
+        "A batch without a one is left out; what is said there to be 1 is wrong, and "
+        "counts.": {"pool": "some"},
         "That is the mean over the labels (macro-F1); micro-F1 pools them.": {
             "pool": "labels"
         },

@@ -65,10 +65,12 @@ def _ranks(scores: Tensor) -> list[list[int]]:
     read=_yes,
     cases=_score_cases(),
     mistakes={
-        "Only the first source is compared; the whole ranking counts.": {
+        "Only the worst-ranked source is compared; the whole ranking counts.": {
             "form": "first"
         },
-        "Only the last source is compared; the whole ranking counts.": {"form": "last"},
+        "Only the best-ranked source is compared; the whole ranking counts.": {
+            "form": "last"
+        },
         "Only the best and the worst source are compared; the whole ranking counts.": {
             "form": "best and worst"
         },

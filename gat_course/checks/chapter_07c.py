@@ -1,15 +1,15 @@
 """Checks of exercises 7.5 to 7.8."""
 
+import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gat_course.checks import inputs, reading
-from gat_course.checks.question import case, question
+from gat_course.checks.question import Made, case, question
 from gat_course.graph import GraphData
 
 # ---------------------------------------------------------------- 7.5
@@ -44,7 +44,7 @@ from gat_course.graph import GraphData
         "That is in percent; it should be from 0 to 1.": {"by": "percent"},
         "A link must score higher than the bar; equal is not enough.": {"equal": True},
         "The bar is the k-th best pair without a link, not the next one.": {"more": 1},
-        "The bar is the next one after the k-th best: lists are counted from 0.": {
+        "Your bar is the one after the k-th best: lists are counted from 0.": {
             "bar": "next"
         },
         "The bar is the k-th best pair without a link, not the one before.": {
@@ -90,7 +90,7 @@ def hits(
     order = sorted(from_, reverse=not worst) if sort else from_
     level = order[min(max(k - 1 + more, 0), len(order) - 1)]
     if bar == "next":
-        level = order[k]
+        level = order[k] if k < len(order) else -math.inf
     elif bar == "mean":
         level = float(torch.tensor(order[:k]).mean())
     if by == "precision":
@@ -134,14 +134,14 @@ def _leak_cases() -> list:
         case(six, torch.tensor([[1, 2, 4, 0, 3, 0, 2], [0, 1, 5, 2, 4, 5, 4]])),
         case(six, torch.tensor([[3, 4, 0], [3, 4, 0]]), tag="a pair is one node twice"),
         case(GraphData(num_nodes=2, src=[], dst=[]), torch.tensor([[0, 1], [1, 0]])),
+        case(
+            GraphData(num_nodes=3, src=[0, 1], dst=[1, 2], edge_weight=[0.5, 2.0]),
+            torch.tensor([[0, 2, 0], [1, 1, 2]]),
+            tag="edges have weights",
+        ),
         case(six, torch.zeros(2, 0, dtype=torch.long), tag="there is no pair"),
         case(big, wide, tag="node numbers are large"),
     ]
-
-
-def _marks(value: Any, *given: Any) -> Tensor:
-    found = reading.truths()(value)
-    return found
 
 
 def _many_links(function: Callable) -> str | None:
@@ -160,7 +160,7 @@ def _many_links(function: Callable) -> str | None:
 @question(
     "7.6",
     "Links",
-    read=_marks,
+    read=reading.truths(),
     cases=_leak_cases(),
     limits=[_many_links],
     mistakes={
@@ -192,6 +192,10 @@ def _many_links(function: Callable) -> str | None:
         "Two different pairs get one number: multiply by N, not by less.": {
             "form": "hash"
         },
+        "Two different pairs get one number: multiply by N, not by the largest number "
+        "of a node.": {"form": "hash of largest"},
+        "An edge gives the answer away whatever its weight is; yours looks for weights "
+        "of 1 and more.": {"form": "heavy"},
         "Two different pairs get one number: the sum of two nodes does not name "
         "them.": {"form": "hash sum"},
         "Two different pairs get one number: multiply by N, not by the number of "
@@ -209,7 +213,15 @@ def leaked(
     form: str = "",
 ) -> Tensor:
     edges = set(zip(graph.src.tolist(), graph.dst.tolist(), strict=True))
-    base = {"hash of pairs": links.shape[1], "hash sum": 1}.get(form, 1000)
+    if form == "heavy" and graph.edge_weight is not None:
+        heavy = (graph.edge_weight >= 1).tolist()
+        pairs = zip(graph.src.tolist(), graph.dst.tolist(), heavy, strict=True)
+        edges = {(a, b) for a, b, counts in pairs if counts}
+    base = {
+        "hash of pairs": links.shape[1],
+        "hash sum": 1,
+        "hash of largest": graph.num_nodes - 1,
+    }.get(form, 1000)
     numbers = {a * base + b for a, b in edges | {(b, a) for a, b in edges}}
     touched = {node for edge in edges for node in edge}
     found = []
@@ -244,37 +256,30 @@ def leaked(
 # ---------------------------------------------------------------- 7.8
 
 
-class Linear:
+def _linear(inside: int, outside: int) -> Made:
     """A projection without a bias, made anew for each call."""
+    numbers = inputs.numbers(outside, inside, shift=2)
 
-    def __init__(self, inside: int, outside: int) -> None:
-        self.inside, self.outside = inside, outside
-
-    def given(self) -> nn.Linear:
-        layer = nn.Linear(self.inside, self.outside, bias=False)
-        with torch.no_grad():
-            layer.weight.copy_(inputs.numbers(self.outside, self.inside, shift=2))
+    def make() -> nn.Linear:
+        layer = nn.Linear(inside, outside, bias=False)
+        layer.weight.data = numbers.clone()
         return layer
 
-    plain = given
-
-    def shown(self) -> str:
-        return f"nn.Linear({self.inside}, {self.outside}, bias=False)"
-
-
-def _numbers_of(value: Any, *given: Any) -> Tensor:
-    return reading.numbers(value).detach()
+    text = f"nn.Linear({inside}, {outside}, bias=False)"
+    return Made(f"{text}\n# its weight: {numbers.tolist()}", make)
 
 
 def _flows(function: Callable) -> str | None:
     x = inputs.numbers(3, 2).requires_grad_()
     for width in (2, 3):
-        found = function(inputs.numbers(3, width), x, Linear(2, width).given())
-        if not found.requires_grad:
+        found = function(inputs.numbers(3, width), x, _linear(2, width).given())
+        back = None
+        if isinstance(found, Tensor) and found.requires_grad:
+            back = torch.autograd.grad(found.sum(), x, allow_unused=True)[0]
+        if back is None:
             return (
-                f"The numbers are right, but no gradient flows back to x, with F "
-                "= 2 and "
-                f"F' = {width}: that is what a residual connection is for."
+                "The numbers are right, but no gradient flows back to x, with F = 2 "
+                f"and F' = {width}: that is what a residual connection is for."
             )
     return None
 
@@ -282,17 +287,16 @@ def _flows(function: Callable) -> str | None:
 @question(
     "7.8",
     '3 "It cures over-smoothing"',
-    read=_numbers_of,
     limits=[_flows],
     cases=[
-        case(inputs.numbers(1, 2), inputs.numbers(1, 2, shift=3), Linear(2, 2)),
-        case(inputs.numbers(1, 2), inputs.numbers(1, 3, shift=3), Linear(3, 2)),
-        case(inputs.numbers(4, 3), inputs.numbers(4, 3, shift=5), Linear(3, 3)),
-        case(inputs.numbers(4, 3), inputs.numbers(4, 2, shift=5), Linear(2, 3)),
+        case(inputs.numbers(1, 2), inputs.numbers(1, 2, shift=3), _linear(2, 2)),
+        case(inputs.numbers(1, 2), inputs.numbers(1, 3, shift=3), _linear(3, 2)),
+        case(inputs.numbers(4, 3), inputs.numbers(4, 3, shift=5), _linear(3, 3)),
+        case(inputs.numbers(4, 3), inputs.numbers(4, 2, shift=5), _linear(2, 3)),
         case(
             inputs.numbers(4, 3),
             inputs.numbers(4, 1, shift=5),
-            Linear(1, 3),
+            _linear(1, 3),
             tag="F is 1",
         ),
     ],

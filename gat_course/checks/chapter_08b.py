@@ -66,7 +66,9 @@ def _left_cases() -> list:
         "The kept nodes are numbered in the order in which edges name them; their own "
         "order counts.": {"new": "seen"},
         "Source and target are swapped.": {"turned": True},
-        "An edge that occurs twice stands there once.": {"once": True},
+        "An edge that occurs twice stands there once; it should stand there twice.": {
+            "once": True
+        },
         "Self-loops are left out; they are edges, too.": {"loops": False},
         "The mask is upside down: True marks nodes that stay.": {"stays": "not"},
         "The first edge is left in whatever happens.": {"first": True},
@@ -166,6 +168,8 @@ def _auc_cases() -> list:
         "Equal weights get ranks in the order of the nodes; a tie counts one half.": {
             "form": "ranks"
         },
+        "Equal weights share one rank, and the ranks after it are too low: each gets "
+        "the mean of the ranks they cover.": {"form": "dense ranks"},
         "The first of one kind meets the first of the other alone; all pairs count.": {
             "form": "matching"
         },
@@ -195,8 +199,10 @@ def auc(
         return float(((values > values.mean()) == truth).double().mean())
     if form == "half":
         return float(((values > 0.5) == truth).double().mean())
-    if form == "ranks":
+    if form in ("ranks", "dense ranks"):
         rank = values.argsort(stable=True).argsort() + 1.0
+        if form == "dense ranks":
+            rank = values.unique(return_inverse=True)[1] + 1.0
         yes, no = int(truth.sum()), int((~truth).sum())
         return float((rank[truth].sum() - yes * (yes + 1) / 2) / (yes * no))
     if form == "matching":

@@ -1,11 +1,9 @@
 """Checks of exercises 8.5 to 8.8."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from gat_course.checks import inputs, reading
+from gat_course.checks import inputs
 from gat_course.checks.question import case, question
 
 # ---------------------------------------------------------------- 8.5
@@ -18,6 +16,7 @@ from gat_course.checks.question import case, question
         case(torch.tensor(1.0), torch.tensor([2.0])),
         case(torch.tensor(1.0), torch.tensor([2.0, 0.0])),
         case(torch.tensor(1.0), torch.tensor([2.0, 4.0])),
+        case(torch.tensor(1.0), torch.tensor([0.5, 1.5, 1.0])),
         case(torch.tensor(2.0), torch.tensor([1.0, 2.0])),
         case(torch.tensor(2.0), torch.tensor([2.0, 3.25, 1.5, 2.0, 2.25])),
         case(torch.tensor(3.5), torch.tensor([2.0, 3.25, 1.5, 2.0, 2.25])),
@@ -50,6 +49,8 @@ from gat_course.checks.question import case, question
         "Where no node changes the output all weights are 0, not equal.": {
             "empty": "even"
         },
+        "Changes of different sign cancel in their sum, which is 0 then though some "
+        "node changes the output.": {"empty": "sum"},
         "The outputs themselves are taken, not their changes.": {"size": "output"},
         "The output for the whole graph is not used.": {"size": "absolute"},
         "The change is divided by the output for the whole graph.": {"by": "whole"},
@@ -80,7 +81,9 @@ def weak_labels(
         "absolute": without.double().abs(),
         "inverse": gaps.abs().max() - gaps.abs(),
     }[size]
-    if not bool(changes.any()) and not empty:
+    if empty == "sum" and abs(float(gaps.sum())) < 1e-9:
+        return torch.zeros_like(gaps)
+    if not bool(changes.any()) and empty in ("", "sum"):
         return changes
     if size == "signed" and abs(float(changes.sum())) < 1e-9:
         raise ZeroDivisionError
@@ -103,10 +106,6 @@ def weak_labels(
 # ---------------------------------------------------------------- 8.6
 
 
-def _matrices(value: Any, matrix: Tensor, x: Tensor, order: int) -> Tensor:
-    return reading.numbers(value)
-
-
 def _chebyshev_cases() -> list:
     small = torch.tensor([[0.5, 1.0], [-1.0, 0.0]])
     x = torch.tensor([[1.0], [2.0]])
@@ -126,7 +125,6 @@ def _chebyshev_cases() -> list:
 @question(
     "8.6",
     "What can count",
-    read=_matrices,
     cases=_chebyshev_cases(),
     mistakes={
         "Those are powers of L; the polynomials are 2 L T_{k−1} − T_{k−2}.": {
@@ -153,6 +151,8 @@ def _chebyshev_cases() -> list:
         "That holds for symmetric L with eigenvalues from −1 to 1; any matrix is asked "
         "for.": {"start": "eigen"},
         "With K = 1 there is one matrix, X.": {"least": 2},
+        "A matrix is computed into the memory of the one before the last, which is "
+        "still in the list.": {"stack": "same memory"},
     },
 )
 def chebyshev(
@@ -168,7 +168,7 @@ def chebyshev(
     reverse: bool = False,
     entries: bool = False,
     least: int | str = 1,
-    stack: int = 0,
+    stack: int | str = 0,
 ) -> Tensor:
     matrix = L.double().t() if turned else L.double()
     x = x.double()
@@ -190,8 +190,11 @@ def chebyshev(
         back = found[-1] if less == "near" else found[-2]
         amount = 1.0 if less == "near" else float(less)
         found.append(twice * times(found[-1]) - amount * back)
+        if stack == "same memory":
+            found[-3::-2] = [found[-1]] * len(found[-3::-2])
     found = found[1:count] if start == "later" else found[:count]
-    return torch.stack(found[::-1] if reverse else found, dim=stack)
+    dim = 0 if stack == "same memory" else int(stack)
+    return torch.stack(found[::-1] if reverse else found, dim=dim)
 
 
 # ---------------------------------------------------------------- 8.8
@@ -243,7 +246,7 @@ def chebyshev(
         "Weights are divided by their sum where the truth is above 0; they stay "
         "as they "
         "are.": {"clamp": "rescaled"},
-        "`log_target=True` says that the *target* is a logarithm; it is the input that "
+        "`log_target=True` says that the target is a logarithm; it is the input that "
         "should be one.": {"log": "target"},
     },
 )

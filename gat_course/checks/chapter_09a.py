@@ -112,6 +112,7 @@ def _two_counts(value: Any, *given: Any) -> dict[str, Tensor]:
         case(7, 30, 3, 5),
         case(11, 50, 2, 64),
         case(100, 901, 8, 8),
+        case(9, 4, 2, 3, tag="there are fewer edges than nodes"),
     ],
     mistakes={
         "These are numbers, not bytes.": {"size": 1},
@@ -128,6 +129,8 @@ def _two_counts(value: Any, *given: Any) -> dict[str, Tensor]:
         "A cache saves nothing here, yet a row of Z is read many times.": {
             "cached": "edges"
         },
+        "With a perfect cache all N rows of Z are read, also where edges are fewer: "
+        "your answer takes the smaller number.": {"cached": "fewer"},
         "Without a cache a row of Z is read for every edge, not once a node.": {
             "rows": "nodes"
         },
@@ -173,7 +176,9 @@ def bytes_moved(
     size = 1 if size == "source" else int(size)
     results = (e if written == "edges" else n) * row if written else 0
     without = {"": e * row, "none": 0, "nodes": n * row, "one": e * width}[rows]
-    perfect = {"none": 0, "edges": e * row}.get(cached, n * row)
+    perfect = {"none": 0, "edges": e * row, "fewer": min(n, e) * row}.get(
+        cached, n * row
+    )
     perfect = {"none": 0, "one": n * width}.get(rows, perfect)
     perfect -= of_weights if cached == "weights" else 0
     found = (
@@ -220,6 +225,7 @@ def _halves() -> list:
         given(scores + apart, z, 4, "one head lies 2000 above the other"),
         given(scores, z, 9, "the second half is empty"),
         given(scores, z, 0, "the first half is empty"),
+        given(scores - 1000, z, 0, "a half is empty, and scores are around −1000"),
     ]
 
 
@@ -257,6 +263,7 @@ def _halves() -> list:
         "All is made relative to the first half, whose exponential overflows where the "
         "second is far above.": {"bring": "first"},
         "Where a half is empty its m is −∞, and −∞ − (−∞) gives NaN.": {"bring": "nan"},
+        "An empty half's −∞ became 0, which is above scores below 0.": {"top": "zero"},
         "The two halves are averaged.": {"bring": "mean"},
         "A factor for each head, [K], meets the last dimension of o, [K, F']: "
         "give it a "
@@ -281,8 +288,11 @@ def merge(
     (m1, t1, o1), (m2, t2, o2) = (
         tuple(part.to(kind) for part in half) for half in (first, second)
     )
+    if top == "zero":
+        m1, m2 = m1.nan_to_num(neginf=0.0), m2.nan_to_num(neginf=0.0)
     common = {
         "max": torch.maximum(m1, m2),
+        "zero": torch.maximum(m1, m2),
         "sum": m1 + m2,
         "log": torch.logaddexp(m1, m2),
         "min": torch.minimum(m1, m2),

@@ -62,7 +62,9 @@ def _gradient_cases() -> list:
         "The factor in front is α², one α too many.": {"factor": "square"},
         "The sign is wrong.": {"sign": -1.0},
         "The mean is added; it is to be subtracted.": {"sign": "plus"},
-        "α is forgotten inside: the mean is of α, not of α β.": {"mean": "alpha"},
+        "β is missing inside: around a target α alone is added up, which gives 1.": {
+            "mean": "alpha"
+        },
         "The mean is divided by the degree; the weights sum to 1 already.": {
             "mean": "degree"
         },
@@ -164,7 +166,7 @@ def _needed_cases() -> list:
         },
         "Not every layer needs all edges.": {"form": "all"},
         "A layer needs again the edges that a later one needs.": {"form": "new"},
-        "An edge that occurs twice counts twice.": {"once": True},
+        by_hand.TWICE: {"once": True},
         "These are numbers of nodes; edges are asked for.": {"form": "nodes"},
         "These are numbers of the nodes that a layer reads; its edges are asked for.": {
             "form": "reads"
@@ -275,7 +277,7 @@ def _each(value: Any, *given: Any) -> list[Tensor]:
         "The degrees of the first graph are kept for all.": {"key": "first"},
         "The cache answers with the degrees of another graph.": Holds(_of_another),
         "Edges are counted at their source; in-degrees are asked for.": {"end": "src"},
-        "An edge that occurs twice counts once.": {"once": True},
+        by_hand.TWICE: {"once": True},
         "The degrees are counted at both ends.": {"end": "both"},
         "The weights of the edges are added up; count the edges.": {"end": "weights"},
         "A node without an edge has degree 0, not 1.": {"end": "at least"},

@@ -29,8 +29,8 @@ from gat_course.checks.question import case, question
         case(4, [], tag="there is no layer"),
     ],
     mistakes={
-        "A target is among the nodes that are read: with its draws it makes "
-        "1 + fanout.": {"form": "product"},
+        "The targets of each layer are among the nodes that are read, beside their "
+        "draws.": {"form": "product"},
         "Each layer draws for all nodes of the layer after it, not for the targets "
         "alone.": {"form": "sum"},
         "The targets of a layer are nodes of the layer before, so they draw there "
@@ -223,6 +223,12 @@ def keep_smallest(
             3,
             tag="scores are large",
         ),
+        case(
+            torch.tensor([0.0, 1.0, 0.0, 0.5]),
+            torch.tensor([2.0, -1.0, 2.0, 5.0]),
+            2,
+            tag="two neighbours have the same score and value",
+        ),
     ],
     mistakes={
         "The weights of a draw sum to 1: its softmax goes over the drawn ones alone.": {
@@ -237,6 +243,7 @@ def keep_smallest(
         "The same neighbour is drawn twice in your draws; no draw has one twice.": {
             "draws": "replaced"
         },
+        "Two draws that look alike are two; yours are merged.": {"draws": "merged"},
         "The best k are drawn always; every choice is equally likely.": {
             "draws": "best"
         },
@@ -285,6 +292,10 @@ def expected_mean(
         "replaced": list(combinations_with_replacement(range(n), k)),
     }.get(draws, list(combinations(range(n), size)))
     whole = s.softmax(0)
+    if draws == "merged":
+        pairs = list(zip(s.tolist(), v.tolist(), strict=True))
+        like = {tuple(sorted(pairs[i] for i in own)): own for own in chosen}
+        chosen = list(like.values())
     found = []
     for own in map(list, chosen):
         alpha = {

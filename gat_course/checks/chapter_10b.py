@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gat_course.checks import inputs, reading
-from gat_course.checks.question import Holds, Large, case, question
+from gat_course.checks import by_hand, inputs, reading
+from gat_course.checks.question import Holds, Made, case, question
 from gat_course.datasets.power_law import power_law_graph
 from gat_course.graph import GraphData
 
@@ -52,6 +52,8 @@ def _share_cases() -> list:
         "The gradients are averaged over all their numbers.": {"form": "number"},
         "The weights are the squares of the sizes.": {"form": "square"},
         "They are stacked, not combined.": {"form": "stack"},
+        "Merged one after the other, what is merged counts as much as all shares in "
+        "it, not as the last of them.": {"form": "running"},
         "Shares smaller than the largest are dropped; they count by their size.": {
             "form": "full"
         },
@@ -84,6 +86,11 @@ def combine(
         weight = n / below[by]
     if form == "stack":
         return g
+    if form == "running":
+        mean = g[0]
+        for part, last, new in zip(g[1:], n, n[1:], strict=False):
+            mean = (last * mean + new * part) / (last + new)
+        return mean
     if not bool(weight.isfinite().all()):
         raise ZeroDivisionError
     found = torch.einsum("p,p...->...", weight, g)
@@ -124,7 +131,7 @@ def _stream_cases() -> list:
 
     # 128 nodes a part: shares of it are exact, so that ties are ties.
     text = "power_law_graph(512, 6000, 4, 4, exponent=4.0, inside=0.9, seed=3)"
-    large = Large(
+    large = Made(
         text,
         lambda: power_law_graph(512, 6000, 4, 4, exponent=4.0, inside=0.9, seed=3),
     )
@@ -138,6 +145,7 @@ def _stream_cases() -> list:
         given([0, 1, 1, 0], [2, 2, 2, 3], 4, 2, "an edge occurs twice"),
         given([0, 1, 2, 4, 0, 1], [3, 3, 4, 5, 5, 5], 6, 3),
         given([0, 1, 0, 2, 3, 1, 1], [4, 4, 5, 5, 6, 6, 7], 8, 2),
+        given([3, 1, 2, 0], [1, 4, 5, 3], 7, 2, "the parts cannot all be full"),
         case(large, 4),
     ]
 
@@ -163,11 +171,11 @@ def _stream_cases() -> list:
         },
         "Of parts with the same score and size take the first.": {"ties": "last"},
         "Nodes are dealt in turn; edges play no part.": {"form": "turn"},
-        "An edge that occurs twice counts once.": {"once": True},
+        by_hand.TWICE: {"once": True},
         "Placed sources are counted as yes or no; count the edges.": {"once": "any"},
-        "Free places are size / most: full parts attract.": {"room": "full"},
+        "Your free places are size / most: full parts attract.": {"room": "full"},
         "Nodes are taken from the last to the first.": {"form": "backwards"},
-        "most is N / P rounded down; it is rounded up.": {"room": "down"},
+        "Your most is N / P rounded down; it is rounded up.": {"room": "down"},
         "Edges are counted from nodes that are not placed yet, too: as part 0.": {
             "form": "early"
         },
@@ -198,7 +206,7 @@ def cut_in_a_stream(
         near = [part[a] for a in (set(sources[node]) if once else sources[node])]
         best = max(
             (p for p in range(num_parts) if sizes[p] < most),
-            key=_rank(near, sizes, most, room, ties, once),
+            key=_rank(near, sizes, most, n // num_parts, room, ties, once),
         )
         part[node] = best
         sizes[best] += 1
@@ -206,7 +214,13 @@ def cut_in_a_stream(
 
 
 def _rank(
-    near: list[int], sizes: list[int], most: int, room: str, ties: str, once: Any
+    near: list[int],
+    sizes: list[int],
+    most: int,
+    down: int,
+    room: str,
+    ties: str,
+    once: Any,
 ) -> Callable[[int], tuple]:
     """How good a part is for a node."""
 
@@ -217,7 +231,7 @@ def _rank(
             "": most - sizes[p],
             "none": 1,
             "full": sizes[p],
-            "down": max(most - 1 - sizes[p], 0),
+            "down": down - sizes[p],
         }[room]
         fewest = 0 if ties == "first" else -sizes[p]
         return count * free, fewest, p if ties == "last" else -p
@@ -270,10 +284,11 @@ def _lose(value: Any, nodes: Tensor, world: int, epoch: int) -> bool:
 def _new_order(function: Callable) -> str | None:
     nodes = torch.arange(60) + 100
     epochs = [torch.as_tensor(function(nodes.clone(), 0, 2, e)) for e in (0, 1, 2)]
-    if torch.equal(epochs[0], epochs[1]) and torch.equal(epochs[1], epochs[2]):
+    if torch.equal(epochs[0], epochs[1]) or torch.equal(epochs[1], epochs[2]):
         return (
             "The shares are right, but process 0 has the same nodes in the same order "
-            "in epochs 0, 1 and 2: the order should depend on the epoch."
+            "in two of the epochs 0, 1 and 2: each epoch should have an order of its "
+            "own."
         )
     again = torch.as_tensor(function(nodes.clone(), 0, 2, 1))
     if not torch.equal(again, epochs[1]):

@@ -42,16 +42,17 @@ def features(n: int, width: int, shift: int = 0) -> Tensor:
 
 
 class Work(TorchFunctionMode):
-    """Counts the numbers that PyTorch computes."""
+    """Counts the numbers that PyTorch computes, and its functions' calls."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.done = 0
+        self.done = self.calls = 0
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
+        self.calls += 1
         if isinstance(result, Tensor) and result.layout == torch.strided:
             self.done += result.numel()
         return result

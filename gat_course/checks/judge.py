@@ -47,12 +47,12 @@ def verdict(question: Question, answers: Sequence[Any], report: guard.Report) ->
     if spoiled:
         return f"not right yet. {spoiled}"
     for limit in question.limits:
-        report("the answer on a large input")
+        report("the answer on a further input")
         try:
             with guard.captured():
                 hint = limit(answer)
         except Exception as error:
-            hint = f"On a large input {described(error, answer)}."
+            hint = f"On a further input {described(error, answer)}."
         if hint:
             return f"not right yet. {hint}{_pointer(question, hint)}"
     return RIGHT
@@ -256,4 +256,6 @@ def _pointer(question: Question, hint: str = "") -> str:
     anchor = "".join(c if c.isalnum() else "-" for c in section.lower())
     anchor = "-".join(filter(None, anchor.split("-"))).lstrip("-0123456789")
     page = f"{BOOK}/{PAGES[chapter]}.html#{anchor}"
-    return f'\n  Read: chapter {chapter}, "{section}"\n  {page}'
+    shown = section if '"' in section else f'"{section}"'
+    shown = shown.replace("$N^2$", "N²")
+    return f"\n  Read: chapter {chapter}, {shown}\n  {page}"

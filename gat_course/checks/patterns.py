@@ -81,7 +81,6 @@ CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
     "NaN became 0; where nothing can be said, NaN is asked for.": lambda x: (
         x.nan_to_num(0)
     ),
-    "True and False are swapped.": lambda x: 1 - x,
 }
 
 
@@ -178,6 +177,15 @@ def places(pairs: Pairs, tolerance: float) -> Iterator[str]:
         return
     off = [((g - r).abs() > 1e-4 + 1e-4 * r.abs()) | (g != g) for g, r in wrong]
     rows = [o.flatten(1).any(1) if o.dim() > 1 else o for o in off]
+    places = list(zip(rows, wrong, strict=True))
+    if all(bool((g[o] == 0).all()) and bool((r[o] != 0).any()) for o, (g, r) in places):
+        last = all(not bool((~o[o.long().argmax() :]).any()) for o, _ in places)
+        where = "The last rows" if last else "Some rows"
+        yield f"{where} are zeros in your answer, and should not be; the rest is right."
+    if all(
+        bool((r[o] == 0).all()) and bool((g[o] == g[o]).all()) for o, (g, r) in places
+    ):
+        yield "Some rows should be zeros, and hold numbers; the rest is right."
     if all(bool(o[-1]) and not bool(o[:-1].any()) for o in rows):
         yield "Only the last entry is wrong."
     elif all(bool(o[0]) and not bool(o[1:].any()) for o in rows):
@@ -202,10 +210,16 @@ def kinds(name: str, arg: Any) -> Iterator[str]:
             yield f"{name} is empty"
         elif len(arg) == 1:
             yield f"{name} has one entry"
+        elif len(arg) > 2:
+            yield f"{name} has more than two entries"
         if all(isinstance(v, (int, float)) for v in arg) and list(arg) != sorted(arg):
             yield f"{name} is not sorted"
-    elif isinstance(arg, (int, float)) and arg in (0, 1):
-        yield f"{name} = {arg}"
+    elif isinstance(arg, (int, float)) and not isinstance(arg, bool):
+        if arg in (0, 1):
+            yield f"{name} = {arg}"
+        for bound in (0, 1, 2):
+            if arg > bound:
+                yield f"{name} is above {bound}"
 
 
 def _graphs(graph: GraphData) -> Iterator[str]:
@@ -215,6 +229,8 @@ def _graphs(graph: GraphData) -> Iterator[str]:
         return
     if len(set(pairs)) < len(pairs):
         yield "an edge occurs twice"
+    if graph.edge_weight is not None:
+        yield "edges have weights"
     if bool((graph.in_degrees == 0).any()):
         yield "a node has no edge into it"
     if any(a == b for a, b in pairs):
@@ -234,7 +250,7 @@ def _tensors(name: str, values: Tensor) -> Iterator[str]:
         if bool((numbers < 0).any()):
             yield f"{name} holds a number below 0"
         if bool((numbers.abs() > 80).any()):
-            yield f"{name} holds numbers so large that their exponential overflows"
+            yield f"{name} holds numbers as large as {float(numbers.abs().max()):g}"
     if values.dim() == 2 and values.shape[0] == values.shape[1] == 1:
         yield f"{name} is one number"
     if values.dim() == 2 and bool((numbers == 0).all(1).any()):

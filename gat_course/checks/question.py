@@ -56,8 +56,8 @@ class AsDgl:
         return f"{showing.literal(self.graph)}.dgl()"
 
 
-class Large:
-    """Something too large to be written out: how it is made is shown instead."""
+class Made:
+    """Something that cannot be written out: how it is made is shown instead."""
 
     def __init__(self, text: str, make: Callable[[], Any]) -> None:
         self.text, self.make = text, make

@@ -81,11 +81,6 @@ def kind(value: Any) -> str:
     return words.get(name, f"{article} {name}")
 
 
-def number(what: str = "The result") -> Reader:
-    """Reads one number."""
-    return tensor(what)
-
-
 def tensor(what: str = "The result") -> Reader:
     """Reads numbers of any shape; the comparison sees whether it is the right one."""
 
@@ -115,6 +110,32 @@ def several(*names: str) -> Reader:
         return {n: numbers(v, f"The {n}") for n, v in zip(names, listed, strict=True)}
 
     return read
+
+
+def named(value: dict[str, Any], *given: Any) -> dict[str, Tensor]:
+    """Reads what an exercise's `call` has put together by name."""
+    return {name: numbers(part, name) for name, part in value.items()}
+
+
+def loss_and_gradient(function: Callable, logits: Tensor, *given: Any) -> Any:
+    """A loss `function(logits, …)` and its gradient for the logits, by name.
+
+    Raises:
+        Form: it is no single number, or no gradient flows back.
+    """
+    logits = logits.clone().requires_grad_()
+    loss = function(logits, *given)
+    if loss is None or loss is ...:
+        return None
+    if (found := numbers(loss, "The loss")).dim():
+        shape = list(found.shape)
+        raise Form(f"The loss should be one number; it has shape {shape}.")
+    if not isinstance(loss, Tensor) or not loss.requires_grad:
+        raise Form("No gradient can flow: the loss has left PyTorch.")
+    gradient = torch.autograd.grad(loss, logits, allow_unused=True)[0]
+    if gradient is None:
+        raise Form("No gradient can flow: the logits were detached.")
+    return {"loss": loss, "gradient": gradient}
 
 
 def parts(value: Any, names: tuple[str, ...]) -> list[Any]:

@@ -69,7 +69,7 @@ def relu_scores():
 @wrong(
     "1.1",
     "node 4 still has two rock records",
-    "That is node 4 with two rock records, as in the",
+    "Either the first half of a met the source, or",
     made=True,
 )
 def old_features():

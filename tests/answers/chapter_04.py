@@ -75,7 +75,7 @@ def output_reads_one_head(in_features, num_classes, hidden, num_heads, out_heads
 @wrong(
     "4.1",
     "the heads of the hidden layer share one bias of F' numbers",
-    "The heads of the first layer have a bias each:",
+    "bias is counted for one head",
 )
 def heads_share_a_bias(in_features, num_classes, hidden, num_heads, out_heads):
     width, out = num_heads * hidden, out_heads * num_classes
@@ -715,7 +715,7 @@ def root_of_the_sum():
 @wrong(
     "4.5",
     "an edge that occurs twice counts once in a degree",
-    "An edge that occurs twice counts twice in a",
+    "occurs twice counts once in your answer",
     made=True,
 )
 def distinct_neighbours_counted():

@@ -93,7 +93,7 @@ def mean_over_targets(graph):
 @wrong(
     "5.1",
     "an edge that occurs twice counts once",
-    "An edge that occurs twice counts once.",
+    "occurs twice counts once in your answer",
 )
 def repeated_edges_merged(graph):
     edges = set(zip(graph.src.tolist(), graph.dst.tolist()))
@@ -599,7 +599,7 @@ def loops_added(graph, steps=50):
 @wrong(
     "5.4",
     "labels run from the target to the source",
-    "Labels run against the edges: a node takes the",
+    "Your labels run against the edges",
 )
 def against_the_edges(graph, steps=50):
     train = graph.train_mask

@@ -33,7 +33,7 @@ def take_the_first_order(scores):
 @wrong(
     "7.1",
     "It is enough that all targets have the same favourite source.",
-    "Only the first source is compared; the whole",
+    "Only the worst-ranked source is compared",
 )
 def same_favourite(scores):
     best = scores.argmax(dim=1)
@@ -341,7 +341,7 @@ def weights_as_degree(graph, h, delta):
 @wrong(
     "7.3",
     "Counts different neighbours: repeated edges are merged.",
-    "An edge that occurs twice counts once.",
+    "occurs twice counts once in your answer",
 )
 def repeated_once(graph, h, delta):
     pairs = torch.stack([graph.src, graph.dst]).unique(dim=1)
@@ -522,7 +522,7 @@ def maximum_from_zero(h, graph_of, num_graphs, query):
 @wrong(
     "7.4",
     "A loop over the graphs with a mask for each is fast enough.",
-    ": it goes through the nodes again for each",
+    "or the nodes are gone through again",
 )
 def loop_over_graphs(h, graph_of, num_graphs, query):
     out = torch.zeros(num_graphs, h.shape[1])

@@ -364,7 +364,7 @@ def source_decides(src, dst, kept):
 @wrong(
     "8.3",
     "Merges repeated edges on the way.",
-    "An edge that occurs twice stands there once.",
+    "An edge that occurs twice stands there once",
 )
 def repeats_merged(src, dst, kept):
     new = kept.long().cumsum(0) - 1

@@ -851,7 +851,7 @@ def degrees_weighted(graph):
 @wrong(
     "9.7",
     "an edge that occurs twice counts once",
-    "An edge that occurs twice counts once.",
+    "occurs twice counts once in your answer",
 )
 def degrees_of_different_sources(graph):
     pairs = torch.unique(torch.stack([graph.src, graph.dst]), dim=1)
