@@ -244,7 +244,10 @@ def _auc_cases() -> list:
         of = torch.tensor(dst)
         alpha = counts / torch.zeros(8).index_add(0, of, counts)[of]
         found.append(given(dst, alpha.tolist(), marks.tolist()))
-    return found
+    graph = GraphData(num_nodes=4, src=[0, 1, 3, 0], dst=[1, 1, 2, 2])
+    marks = torch.tensor([True, False, True, False])
+    alpha = torch.tensor([0.75, 0.25, 0.25, 0.75])
+    return [*found, case(graph, alpha, marks, tag="a target is no source itself")]
 
 
 @question(

@@ -160,6 +160,7 @@ def _batches() -> list:
             ),
         ),
         given(([[-1.0]], [[0.0]]), ([[-2.0]], [[0.0]])),
+        given(([[0.0, 2.0]], [[0.0, 1.0]]), ([[0.0, -1.0]], [[0.0, 0.0]])),
     ]
 
 
@@ -176,6 +177,9 @@ def _batches() -> list:
         },
         "The counts start anew with each batch: only the last one is left.": {
             "pool": "last"
+        },
+        "A logit of 0 is a yes in your answer; only what is above 0 is.": {
+            "threshold": -1e-9
         },
         "Logits are compared with 0.5; a probability of 1/2 is a logit of 0.": {
             "threshold": 0.5

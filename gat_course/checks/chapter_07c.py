@@ -127,7 +127,7 @@ def _leak_cases() -> list:
         case(one, torch.tensor([[0], [2]])),
         case(
             GraphData(num_nodes=8, src=[0], dst=[5]),
-            torch.tensor([[1, 2, 1], [3, 2, 2]]),
+            torch.tensor([[1, 2, 1, 1], [3, 2, 1, 4]]),
             tag="there are fewer pairs than nodes",
         ),
         case(one, torch.tensor([[1, 0, 2], [2, 1, 0]])),

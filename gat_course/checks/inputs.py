@@ -23,7 +23,7 @@ def graphs() -> list[GraphData]:
     return [
         GraphData(num_nodes=2, src=[0], dst=[1]),
         GraphData(num_nodes=3, src=[0, 2], dst=[1, 1]),
-        GraphData(num_nodes=2, src=[0, 0, 1], dst=[1, 1, 1]),
+        GraphData(num_nodes=3, src=[0, 0, 1], dst=[1, 1, 1]),
         GraphData(num_nodes=3, src=[0, 1, 2], dst=[0, 0, 2]),
         UNEVEN,
     ]
