@@ -3,6 +3,7 @@
 import contextlib
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -57,16 +58,25 @@ def dense(x: Tensor) -> Tensor:
     return x if x.layout == torch.strided else x.to_dense()
 
 
+def said(error: BaseException) -> str:
+    """An error in a line."""
+    text = " ".join(str(error).split())
+    if len(text) > 120:
+        text = f"{text[:120].rsplit(' ', 1)[0]} …"
+    return f"{type(error).__name__}: {text}"
+
+
 class Patient:
     """A model, its graph, and how the one is called on the other.
 
     Args:
         model: the network.
-        graph: the graph on which it is trained, with features.
+        graph: the graph on which it is trained, with features. Sparse ones are made
+            dense for a model that cannot take them.
         forward: calls the model; without it the common ways are tried.
 
     Raises:
-        TypeError: no way of calling the model works.
+        TypeError: no way of calling the model works, or it returns no row for a node.
     """
 
     def __init__(
@@ -74,29 +84,55 @@ class Patient:
     ) -> None:
         self.graph = graph
         self.model = copied(model).to(graph.device)
-        self.forward = forward or self._guess()
         self.restless = False  # leave dropout as the model has it, in eval mode, too
+        self.noisy = False  # two calls differ, and not by PyTorch's dropout
         self.loops = bool((graph.src == graph.dst).sum() >= 0.9 * graph.num_nodes)
-
-    def _guess(self) -> Forward:
-        tried = []
-        for name, forward in FORWARDS.items():
-            if "dgl" in name and not dgl_compat.has_dgl():
-                continue
-            try:
-                with torch.no_grad():
-                    out = forward(self.model.eval(), self.graph)
-            except Exception as error:
-                tried.append(f"{name}: {type(error).__name__}: {error}"[:160])
-                continue
-            if isinstance(out, Tensor) and len(out) == self.graph.num_nodes:
-                return forward
-            tried.append(f"{name}: it returns no row for each node")
-        ways = "\n  ".join(tried)
+        ways = {"forward": forward} if forward else FORWARDS
+        plain = graph if graph.x.layout == torch.strided else None
+        plain = plain or replace(graph, x=dense(graph.x))
+        for self.graph in (graph, plain):
+            self.forward, tried = self._way(ways)
+            if self.forward:
+                return
+        said = "\n  ".join(tried)
+        if forward:
+            raise TypeError(f"your function that calls the model fails.\n  {said}")
         raise TypeError(
             "the doctor does not know how to call the model; give it a function: "
-            f"doctor(model, graph, lambda model, graph: …). It tried\n  {ways}"
+            "doctor(model, graph, lambda model, graph: …), where graph has x, src and "
+            f"dst. It tried\n  {said}"
         )
+
+    def _way(self, ways: dict[str, Forward]) -> tuple[Forward | None, list[str]]:
+        """The first that works in both modes, or what each of them said."""
+        tried = []
+        for name, forward in ways.items():
+            if "dgl" in name and not dgl_compat.has_dgl():
+                continue
+            self.forward = forward
+            problem = self._problem()
+            if not problem:
+                return forward, []
+            tried.append(f"{name}: {problem}")
+        return None, tried
+
+    def _problem(self) -> str:
+        """Why the model cannot be called like this."""
+        kinds = {p.dtype for p in self.model.parameters() if p.is_floating_point()}
+        own, x = self.model, self.graph.x
+        try:
+            for training in (False, True):
+                self.model = copied(own)  # what a call leaves behind is not kept
+                self.run(self.graph, training)
+        except Unfit as error:
+            if kinds and x.dtype not in kinds:
+                found = ", ".join(str(kind).removeprefix("torch.") for kind in kinds)
+                own_kind = str(x.dtype).removeprefix("torch.")
+                return f"the model is {found}, the features are {own_kind}"
+            return str(error)
+        finally:
+            self.model = own
+        return ""
 
     def run(self, graph: GraphData, training: bool = False) -> Tensor:
         """The output `[N, C]` on a graph, without gradients.
@@ -112,9 +148,9 @@ class Patient:
             with torch.no_grad(), still:
                 out = self.forward(model, graph)
         except Exception as error:
-            raise Unfit(f"{type(error).__name__}: {error}"[:200]) from None
+            raise Unfit(said(error)) from None
         if not isinstance(out, Tensor):
-            raise Unfit(f"it returns {type(out).__name__}, not a tensor")
+            raise Unfit(f"it returns {type(out).__name__}, not a tensor [N, C]")
         if out.dim() == 0 or len(out) != graph.num_nodes:
             raise Unfit(
                 f"it returns shape {list(out.shape)} for {graph.num_nodes} nodes"
@@ -161,6 +197,10 @@ class Patient:
 
 
 _DROPOUT = ("dropout", "feature_dropout", "alpha_dropout")
+_STILL_SCORES = ("masked_fill", "where", "sub", "__sub__", "view", "unsqueeze") + (
+    "leaky_relu",
+    "leaky_relu_",
+)
 
 
 class Still(TorchFunctionMode):
@@ -191,7 +231,7 @@ class Trace(TorchFunctionMode):
         if name in ("leaky_relu", "leaky_relu_"):
             slope = kwargs.get("negative_slope", args[1] if len(args) > 1 else 0.01)
             self.slopes.append(float(slope))
-        if name in ("softmax", "exp", "log_softmax") and args:
+        if name in ("softmax", "exp") and args:
             if id(args[0]) in self.dropped:
                 self.early.append(name)
         result = func(*args, **kwargs)
@@ -202,7 +242,7 @@ class Trace(TorchFunctionMode):
                 self.dropped[id(result)] = result
         elif args and isinstance(args[0], Tensor) and id(args[0]) in self.dropped:
             # What is only masked, shifted or reshaped is still what dropout gave.
-            if name in ("masked_fill", "where", "sub", "__sub__", "view", "unsqueeze"):
+            if name in _STILL_SCORES:
                 if isinstance(result, Tensor):
                     self.dropped[id(result)] = result
         return result

@@ -4,15 +4,20 @@ A probe returns a finding, None where the model does as the paper's, or raises `
 where the model cannot be asked.
 """
 
-import copy
 from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from gat_course.diagnosis import parameters
 from gat_course.diagnosis.findings import Finding
-from gat_course.diagnosis.patient import Patient, Trace, Unfit, dense
+from gat_course.diagnosis.patient import (
+    Patient,
+    Trace,
+    Unfit,
+    dense,
+)
 
 Probe = Callable[[Patient], Finding | None]
 
@@ -24,6 +29,11 @@ def _moved(before: Tensor, after: Tensor) -> float:
 
 
 LITTLE = 1e-4  # rounding moves an output by less
+
+
+def close(before: Tensor, after: Tensor) -> bool:
+    """Whether two outputs are the same but for rounding."""
+    return _moved(before, after) <= LITTLE
 
 
 def _broken(out: Tensor) -> bool:
@@ -93,14 +103,18 @@ def squashed(patient: Patient) -> Finding | None:
 
 
 def steady(patient: Patient) -> Finding | None:
+    def gap() -> float:
+        return _moved(patient.run(patient.graph), patient.run(patient.graph))
+
+    patient.noisy = gap() > LITTLE
     patient.restless = True
-    one, two = patient.run(patient.graph), patient.run(patient.graph)
+    found = gap()
     patient.restless = False
-    if _moved(one, two) <= LITTLE:
+    if found <= LITTLE:
         return None
     return Finding(
         "random when evaluated",
-        f"outputs differ by {_moved(one, two):.0%} of their size",
+        f"outputs differ by {found:.0%} of their size",
     )
 
 
@@ -126,7 +140,10 @@ def slope(patient: Patient) -> Finding | None:
         raise Unfit("no call of leaky_relu was seen")
     if all(abs(s - 0.2) < 1e-6 for s in slopes):
         return None
-    return Finding("slope", f"slope {', '.join(f'{s:g}' for s in slopes)}")
+    sure = "certain"
+    if any(abs(s - 0.2) < 1e-6 for s in slopes):
+        sure = "possible"  # one of them may be no score's
+    return Finding("slope", f"slope {', '.join(f'{s:g}' for s in slopes)}", sure)
 
 
 def late_dropout(patient: Patient) -> Finding | None:
@@ -134,36 +151,6 @@ def late_dropout(patient: Patient) -> Finding | None:
     if not early:
         return None
     return Finding("dropout before the softmax", f"its output goes into {early[0]}")
-
-
-def gradients(patient: Patient) -> Finding | None:
-    model, graph = patient.model.eval(), patient.graph
-    model.zero_grad()
-    try:
-        return _dead(model, patient.forward(model, copy.deepcopy(graph)))
-    except RuntimeError as error:  # a step backwards may fail where forwards did not
-        raise Unfit(f"{type(error).__name__}: {error}"[:200]) from None
-
-
-def _dead(model: nn.Module, out: Tensor) -> Finding | None:
-    """Parameters that an output does not reach back to."""
-    weights = torch.linspace(0.5, 1.5, out.numel(), device=out.device).view(out.shape)
-    if not out.requires_grad:
-        return Finding("dead parameters", "no gradient flows from the output")
-    (out * weights).pow(2).sum().backward()
-    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
-    dead = [n for n, p in named if p.grad is None or not bool(p.grad.any())]
-    parts = []
-    for name, p in named:
-        if name in dead or p.dim() < 2 or min(p.shape) < 2:
-            continue
-        heads = p.grad.reshape(p.shape[0], -1).abs().sum(1)
-        if p.shape[0] <= 16 and bool((heads == 0).any()):
-            parts.append(f"{int((heads == 0).sum())} of {p.shape[0]} rows of {name}")
-    model.zero_grad()
-    if not dead and not parts:
-        return None
-    return Finding("dead parameters", ", ".join([*dead, *parts][:6]))
 
 
 # ------------------------------------------------------------ the graph
@@ -213,10 +200,12 @@ def numbering(patient: Patient) -> Finding | None:
 
 
 def direction(patient: Patient) -> Finding | None:
-    x, other = patient.rows(4)[:2], patient.rows(4)[2:]
+    x, other, more = patient.rows(6).split(2)
+    pairs = [(0, 1), (2, 0), (2, 3), (3, 2)]  # each node hears someone: DGL asks for it
 
     def at(first: Tensor, second: Tensor) -> Tensor:
-        return patient.run(patient.small(2, [(0, 1)], torch.stack([first, second])))
+        rows = torch.stack([first, second, *more])
+        return patient.run(patient.small(4, pairs, rows))
 
     plain = at(*x)
     forward = _moved(plain[1], at(5 * other[0], x[1])[1]) > LITTLE
@@ -232,12 +221,12 @@ def direction(patient: Patient) -> Finding | None:
 
 def itself(patient: Patient) -> Finding | None:
     # One neighbour: its weight is 1, whatever node 0 says.
-    x, other = patient.rows(2), patient.rows(3)[2]
-    pairs = [(1, 0)]
-    before = patient.run(patient.small(2, pairs, x))
+    x, other = patient.rows(3), patient.rows(4)[3]
+    pairs = [(1, 0), (2, 1), (1, 2)]
+    before = patient.run(patient.small(3, pairs, x))
     changed = x.clone()
     changed[0] = 5 * other
-    after = patient.run(patient.small(2, pairs, changed))
+    after = patient.run(patient.small(3, pairs, changed))
     if _moved(before[0], after[0]) > LITTLE:
         return None
     return Finding("forgets itself", "its own features were exchanged without effect")
@@ -250,9 +239,14 @@ def normalisation(patient: Patient) -> Finding | None:
     """With equal features a softmax gives equal outputs, whatever the degrees."""
     few = [(0, 1), (2, 3), (2, 4), (2, 5), (6, 9), (7, 9), (8, 9)]
     far = [(10, 11), (12, 13), (10, 13), (12, 11)]
+    # Sources hear a node of their own each, so that none hears nobody.
+    heard = [0, 2, 6, 7, 8, 10, 11, 12, 13]
+    own = [(14 + k, i) for k, i in enumerate(heard)]
+    few += [*own, *[pair[::-1] for pair in own]]
+    n = 14 + len(heard)
     row = patient.rows(1)
-    out = patient.run(patient.small(14, few, row.expand(14, -1)))
-    more = patient.run(patient.small(14, few + far, row.expand(14, -1)))
+    out = patient.run(patient.small(n, few, row.expand(n, -1)))
+    more = patient.run(patient.small(n, few + far, row.expand(n, -1)))
     if _broken(out):
         raise Unfit("the output is not finite")
     if _moved(out[1], more[1]) > LITTLE:
@@ -269,6 +263,19 @@ def normalisation(patient: Patient) -> Finding | None:
             "not normalised", "equal features: three neighbours give more than one"
         )
     return None
+
+
+def apart(patient: Patient) -> Finding | None:
+    """Two components; the features of one become others of the same size."""
+    pairs = [(0, 1), (1, 0), (0, 0), (1, 1), (2, 3), (3, 2), (2, 2), (3, 3)]
+    x, other = patient.rows(4), patient.rows(8)[4:]
+    before = patient.run(patient.bare(4, pairs, x))
+    after = patient.run(patient.bare(4, pairs, torch.cat([other[:2], x[2:]])))
+    if _same(before, after):
+        return None
+    return Finding(
+        "nodes mixed", "other features in one component move the outputs of another"
+    )
 
 
 def isolated(patient: Patient) -> Finding | None:
@@ -318,6 +325,7 @@ SPOILERS = {
     "order",
     "whole graph",
     "wrong axis",
+    "nodes mixed",
 }
 
 
@@ -333,10 +341,12 @@ def on_the_model() -> dict[str, Probe]:
         "dropout": drops,
         "no dropout before the softmax": late_dropout,
         "slope": slope,
-        "gradients": gradients,
+        "gradients": parameters.gradients,
+        "registered parameters": parameters.registered,
         "the graph that is passed": reads_graph,
         "numbering": numbering,
         "softmax over a neighbourhood": normalisation,
+        "nodes without a path": apart,
         "direction": direction,
         "self-loops": itself,
         "isolated nodes": isolated,

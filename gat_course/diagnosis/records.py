@@ -9,6 +9,7 @@ from gat_course.diagnosis.patient import Unfit, dense
 from gat_course.graph import GraphData
 
 Result = Finding | Unfit | None  # found, not to be examined, as in the paper
+_LOSSES = ("val_loss", "valid_loss", "validation_loss")
 
 
 def on_the_data(graph: GraphData) -> Iterator[tuple[str, Result]]:
@@ -41,7 +42,7 @@ def on_the_data(graph: GraphData) -> Iterator[tuple[str, Result]]:
     if repeats:
         found = Finding("edges repeated", f"{repeats:,} of {len(key):,} edges")
     yield "each edge once", found
-    yield "split", _split(graph)
+    yield "masks apart", _split(graph)
 
 
 def _split(graph: GraphData) -> Result:
@@ -61,19 +62,30 @@ def on_the_history(
     history: dict[str, list[float]],
 ) -> Iterator[tuple[str, Result]]:
     """What a training recorded, epoch by epoch."""
-    losses = history.get("val_loss")
-    if losses is None:
-        found = None
-        if any(name.startswith("test") for name in history):
-            found = Finding("chosen by test", f"recorded: {', '.join(sorted(history))}")
-        yield "validation in the history", found
+    names = [n for n in history if n in _LOSSES]
+    if not names:
+        recorded = ", ".join(sorted(history)) or "nothing"
+        found: Result = Unfit(f"it has no val_loss; it has {recorded}")
+        asked = any(name.startswith("val") for name in history)
+        if any(name.startswith("test") for name in history) and not asked:
+            found = Finding("chosen by test", f"recorded: {recorded}")
+        yield "history", found
         return
+    losses = history[names[0]]
     if not losses:
-        yield "validation in the history", Unfit("it is empty")
+        yield "history", Unfit(f"its {names[0]} is empty")
         return
     values = torch.as_tensor(losses, dtype=torch.float64)
+    if not bool(values.isfinite().all()):
+        first = int((~values.isfinite()).long().argmax()) + 1
+        yield "history", Finding("loss not finite", f"from epoch {first} on")
+        return
     best, length = int(values.argmin()), len(values)
     found = None
+    spread = float(values.max() - values.min())
+    if length > 5 and spread < 1e-4 * float(values.abs().max()):
+        yield "history", Finding("loss does not move", f"by {spread:.1g} in all")
+        return
     if best >= length - max(5, length // 50):
         found = Finding("too few epochs", f"best in epoch {best + 1} of {length}")
     yield "epochs enough", found

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gat_course.datasets.puzzles import MIXED
-from gat_course.experiments import claims, costs, grids, pooling, scale, variants
+from gat_course.experiments import (
+    claims,
+    costs,
+    departures,
+    grids,
+    pooling,
+    scale,
+    variants,
+)
 from gat_course.experiments.grids import Grid
 
 if TYPE_CHECKING:
@@ -269,6 +277,12 @@ GRIDS = {
             {"method": ["random", "metis"], "seed": range(3)},
             scale.measure_machines,
             "bytes between two servers and two trainers on one host",
+        ),
+        Grid(
+            "departures",
+            {"change": list(departures.CHANGES), "seed": MANY},
+            departures.measure_departure,
+            "accuracy on Cora with one thing other than in the paper",
         ),
         _grown("PROTEINS", SEEDS),
         _grown("DD", range(3)),
