@@ -265,7 +265,7 @@ def normalisation(patient: Patient) -> Finding | None:
     return None
 
 
-def apart(patient: Patient) -> Finding | None:
+def without_path(patient: Patient) -> Finding | None:
     """Two components; the features of one become others of the same size."""
     pairs = [(0, 1), (1, 0), (0, 0), (1, 1), (2, 3), (3, 2), (2, 2), (3, 3)]
     x, other = patient.rows(4), patient.rows(8)[4:]
@@ -346,7 +346,7 @@ def on_the_model() -> dict[str, Probe]:
         "the graph that is passed": reads_graph,
         "numbering": numbering,
         "softmax over a neighbourhood": normalisation,
-        "nodes without a path": apart,
+        "nodes without a path": without_path,
         "direction": direction,
         "self-loops": itself,
         "isolated nodes": isolated,
