@@ -43,10 +43,10 @@ os.execvp(sys.argv[1], sys.argv[1:])
 endef
 export REFUSED ALONE
 
-.PHONY: help book test notebooks check matrix lint screens serve clean
+.PHONY: help book test assignments slides notebooks check matrix lint screens serve clean
 
 help:  ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 ifneq ($(origin LOCKED),command line)
 $(INSTALLED): $(PINS)
@@ -67,14 +67,24 @@ $(INSTALLED): $(PINS)
 	touch $@
 endif
 
-book: $(INSTALLED)  ## build the book: _build/html/index.html
+book: $(INSTALLED)  ## build the book: _build/html/index.html (SOLUTIONS=0: without them)
+ifeq ($(SOLUTIONS),0)
+	$(PY) -m tools.without_solutions
+else
 	$(VENV)/bin/jupyter-book build . --all -W -n --keep-going
+endif
 
 test: $(INSTALLED)  ## run all tests: package, notebooks, book
 	$(PYTEST)
 
 check: $(INSTALLED)  ## run the quick tests: package and notebooks' conventions
 	$(PYTEST) tests --ignore tests/test_book.py --ignore tests/test_colab.py
+
+assignments: $(INSTALLED)  ## build the assignments: students' notebooks and autograders
+	$(PY) -m tools.assignments
+
+slides: $(INSTALLED)  ## make two lectures of the chapters: _build/slides
+	$(PY) -m tools.slides
 
 notebooks: $(INSTALLED)  ## run all notebooks on real data and store their outputs
 	$(PY) tools/notebooks.py execute

@@ -110,14 +110,21 @@ def _cost(args: argparse.Namespace) -> int:
     return 0
 
 
+def _grade(args: argparse.Namespace) -> int:
+    from gat_course.grading import command
+
+    return command.run(args)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="gat-course", description="Long computations of the course."
+        prog="gat-course", description="The course's experiments and assignments."
     )
     commands = parser.add_subparsers(title="commands", required=True)
     _add_reproduce(commands)
     _add_bench(commands)
     _add_cost(commands)
+    _add_grade(commands)
     return parser
 
 
@@ -203,3 +210,31 @@ def _add_cost(commands: argparse._SubParsersAction) -> None:
     add("--classes", type=int, default=8, help="(default: 8)")
     add("--memory", type=float, required=True, help="what there is, in GB")
     command.set_defaults(run=_cost, interrupted="Nothing is kept.")
+
+
+def _add_grade(commands: argparse._SubParsersAction) -> None:
+    text = "Grade a folder of submissions to an assignment, in a sandbox."
+    command = commands.add_parser(
+        "grade",
+        help=text,
+        description=f"{text} Otter-Grader's tests judge; bubblewrap keeps strangers' "
+        "code from the network, the disk, the tests and each other, or Docker does. "
+        "Submissions are notebooks NAME.ipynb, or folders with one each, as Canvas and "
+        "Moodle hand them out. A table of grades and a page for each student are "
+        "written. What was graded is kept: the same command goes on where it stopped, "
+        "and grades again what changed, a submission or a test.",
+    )
+    add = command.add_argument
+    add("submissions", help="the folder")
+    place = "its number, after `make assignments`; or an autograder, folder or zip"
+    add("--assignment", required=True, help=place)
+    add("--out", help="gets the grades (default: grades-assignment-N)")
+    add("--roster", help="a gradebook exported from Canvas: fills its columns")
+    add("--workers", type=int, help="submissions at a time (default: one on each core)")
+    seconds = "that one call of an answer may take (default: 10)"
+    add("--seconds", type=float, default=10.0, help=seconds)
+    add("--similar", action="store_true", help="also list pairs that look alike")
+    trust = "run them without a sandbox: each may do what you may do"
+    add("--trust-submissions", action="store_true", help=trust)
+    again = "What was graded is kept; the same command goes on where it stopped."
+    command.set_defaults(run=_grade, interrupted=again)

@@ -38,6 +38,7 @@ MOLECULES = [
     Requirement(line) for line in PROJECT["optional-dependencies"]["molecules"]
 ]
 IMAGES = [Requirement(line) for line in PROJECT["optional-dependencies"]["images"]]
+GRADING = [Requirement(line) for line in PROJECT["optional-dependencies"]["grading"]]
 TEST = [Requirement(line) for line in PYPROJECT["dependency-groups"]["test"]]
 
 
@@ -61,6 +62,7 @@ def test_the_package_asks_for_lower_bounds_only():
 
 def test_the_package_declares_what_it_imports():
     names = {"sklearn": "scikit-learn", "PIL": "pillow", "skimage": "scikit-image"}
+    names |= {"IPython": "ipython", "otter": "otter-grader"}
     imported = set()
     for path in (ROOT / "gat_course").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -70,7 +72,8 @@ def test_the_package_declares_what_it_imports():
                 imported.add(node.module.split(".")[0])
     foreign = imported - set(sys.stdlib_module_names) - {"gat_course"}
     declared = {
-        needed.name for needed in DEPENDENCIES + DGL + BENCH + MOLECULES + IMAGES
+        needed.name
+        for needed in DEPENDENCIES + DGL + BENCH + MOLECULES + IMAGES + GRADING
     }
     assert {names.get(name, name) for name in foreign} <= declared
 
@@ -394,7 +397,7 @@ def run_ci(machine: Path) -> subprocess.CompletedProcess:
 def equip(machine: Path) -> None:
     """Add stand-ins for all that .ci/run needs; make tells what it is asked for."""
     script(machine / "make", 'echo "$1 $GAT_COURSE_DATA"', "exit 7")
-    for name in ("git", "chromium", "python3"):
+    for name in ("git", "chromium", "bwrap", "python3"):
         script(machine / name)
 
 
@@ -414,8 +417,12 @@ def test_ci_runs_make_test_on_the_data_beside_it(machine):
         (["make"], "make"),
         (["git"], "git"),
         (["chromium"], "chromium"),
+        (["bwrap"], "bubblewrap"),
         (["python3"], "python3-venv"),
-        (["make", "git", "chromium", "python3"], "make git python3-venv chromium"),
+        (
+            ["make", "git", "chromium", "bwrap", "python3"],
+            "make git python3-venv chromium bubblewrap",
+        ),
     ],
 )
 def test_ci_installs_what_a_bare_debian_lacks(machine, missing, packages):

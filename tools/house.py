@@ -34,7 +34,7 @@ FLOORS = (
     ("models",),
     ("graph_models", "weights"),
     ("distributed", "checks", "diagnosis"),
-    ("experiments",),
+    ("experiments", "grading"),
     ("cli",),
 )
 _PARTS = {name: "graph" for name in ("parts", "exchange", "orders", "intake")}

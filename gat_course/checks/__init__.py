@@ -18,10 +18,12 @@ from gat_course.checks.question import QUESTIONS
 
 _FILES = [file.name for file in iter_modules(__path__)]
 _LAST: dict[str, str] = {}  # what was said of each exercise
-_CHAPTERS: dict[str, list[str]] = {}
+_CHAPTERS: dict[str, list[str]] = {}  # of assignments, too: "A1"
 for _file in _FILES:
     if _file.startswith("chapter_"):
         _CHAPTERS.setdefault(f"{int(_file[8:10])}", []).append(_file)
+    elif _file.startswith("assignment_"):
+        _CHAPTERS[f"A{_file[11:]}"] = [_file]
 
 
 def exercise(number: str, *answer: Any, seconds: float = 20.0) -> bool:
@@ -41,10 +43,9 @@ def exercise(number: str, *answer: Any, seconds: float = 20.0) -> bool:
     """
     number = str(number)
     chapter = number.partition(".")[0]
-    there = f"exercises of chapters {', '.join(sorted(_CHAPTERS, key=int))}"
-    with guard.settings():  # the inputs are made now: whatever the reader has set
-        for file in _CHAPTERS.get(chapter, []):
-            import_module(f"{__name__}.{file}")
+    listed = sorted(filter(str.isdecimal, _CHAPTERS), key=int)
+    there = f"exercises of chapters {', '.join(listed)}"
+    load(number)
     if chapter in _CHAPTERS:
         there = ", ".join(n for n in QUESTIONS if n.startswith(f"{chapter}."))
     if number not in QUESTIONS:
@@ -59,6 +60,13 @@ def exercise(number: str, *answer: Any, seconds: float = 20.0) -> bool:
         _say("  (The same as at the last check: what you changed did not reach it.)")
     _LAST[number] = said
     return said == RIGHT
+
+
+def load(number: str) -> None:
+    """Make the question of an exercise, and those beside it, if there is one."""
+    with guard.settings():  # the inputs are made now: whatever the reader has set
+        for file in _CHAPTERS.get(number.partition(".")[0], []):
+            import_module(f"{__name__}.{file}")
 
 
 def _say(text: str) -> None:

@@ -250,7 +250,7 @@ def _spoiled(trial: Trial) -> str:
 
 def _pointer(question: Question, hint: str = "") -> str:
     """Where in the book to read about it."""
-    chapter = question.number.partition(".")[0]
+    chapter = question.chapter or question.number.partition(".")[0]
     words = (word for word in question.elsewhere if word in hint)
     section = question.elsewhere.get(next(words, ""), question.section)
     anchor = "".join(c if c.isalnum() else "-" for c in section.lower())

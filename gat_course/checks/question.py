@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gat_course.checks import reading, showing
@@ -102,7 +103,7 @@ class Question:
     """An exercise with a check.
 
     Args:
-        number: such as "1.2".
+        number: such as "1.2"; of an assignment, "A1.2".
         right: the right answer.
         section: the heading of the chapter under which it can be read up.
         cases: inputs, the smallest first.
@@ -114,6 +115,9 @@ class Question:
         elsewhere: word in a hint → the heading under which that can be read up.
         names: of the starter cell's functions or values, one or several.
         given: for an answer that is a value: what it is computed from.
+        chapter: where the section stands; by default that of the number.
+        drawn: what graders try beside the cases: of each kind of input, a function from
+            a random generator to arguments.
         tolerance: by how much numbers may be off, absolutely and relatively.
     """
 
@@ -128,6 +132,10 @@ class Question:
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     given: str = ""
+    chapter: str = ""
+    drawn: Mapping[str, Callable[[torch.Generator], tuple]] = field(
+        default_factory=dict
+    )
     tolerance: float = 1e-5
 
     @property
