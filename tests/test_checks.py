@@ -50,7 +50,8 @@ def test_every_exercise_has_answers_enough():
     ask("1.1", None)  # imports a chapter; the others come with their exercises
     for chapter in range(1, 11):
         ask(f"{chapter}.1", None)
-    assert sorted(QUESTIONS) == sorted(EXERCISES)
+    own = [n for n in QUESTIONS if n[0] != "A"]  # not those of assignments
+    assert sorted(own) == sorted(EXERCISES)
 
 
 @pytest.mark.parametrize("answer", RIGHT, ids=names)
