@@ -111,6 +111,11 @@ def test_what_is_no_value_is_refused():
         {"graph": {"num_nodes": 1, "src": {"list": [5]}, "dst": {"list": [0]}}},
         {"graph": {"__class__": 1}},
         {"list": 3},
+        {"graph": []},
+        {"list": [{"list": []}] * 200_000},
+        {"dict": [[k * (2**61 - 1), 0] for k in range(2000)]},
+        {"dict": [[{"list": []}, 0]]},
+        {"tensor": ["float32", [1] * 20, "AAAAAA=="]},
         {"function": "f"},
         [1],
         {"a": 1, "b": 2},
@@ -213,7 +218,7 @@ value = 7
             "forks": "starts more than",
             "fills": "File too large|No space",
             "eats": "",
-            "much": "hands over more than 64 MB|stopped after 3",
+            "much": "hands over more than 8 MB|stopped after 3",
         }.items():
             call = of.get(name)
             for _ in range(2):  # the second time it is known and not called
@@ -373,6 +378,8 @@ def test_a_hostile_or_broken_submission_costs_only_itself(
     lost = [c for c in twice["cells"] if "neighbour_mean" not in "".join(c["source"])]
     twice["cells"] = lost
     twice["cells"] *= 2
+    surrogate = json.loads(text)
+    surrogate["metadata"]["otter"] = {"assignment_name": "\ud800\x1b[31m"}
     for name, content, points in (
         ("is_no_notebook.txt", "hello", 0),
         ("is_cut_off.ipynb", text[:3000], 0),
@@ -380,6 +387,9 @@ def test_a_hostile_or_broken_submission_costs_only_itself(
         ("has_no_code.ipynb", '{"cells": [], "nbformat": 4}', 0),
         ("is_a_list.ipynb", "[[[]]]", 0),
         ("is_empty.ipynb", "", 0),
+        ("run.ipynb", text, 16),
+        ("x" * 200 + ".ipynb", text, 16),
+        ("names_no_assignment.ipynb", json.dumps(surrogate), 0),
     ):
         (folder / name).write_text(content)
         expected[name.partition(".")[0].replace("_", " ")] = points
@@ -450,7 +460,7 @@ def test_a_grading_that_is_killed_twice_goes_on(folder, built, first, tmp_path):
     options = ["--assignment", str(built / "autograder"), "--out", str(out), *trust]
     start = "from gat_course.cli import main; main()"
     run = [sys.executable, "-c", start, "grade", str(folder), *options, "--workers=2"]
-    times, kept = {}, out / "state"
+    times, kept = {}, out / "state" / "students"
 
     def finished():
         return [p for p in kept.glob("student*.json")] if kept.exists() else []
@@ -507,7 +517,7 @@ def test_a_folder_belongs_to_one_assignment(folder, first, tmp_path):
     other = Assignment("assignment-2", first.tests)
     with pytest.raises(ValueError, match="holds the grades of assignment-1"):
         graded(folder, other, tmp_path / "out")
-    (tmp_path / "out" / "state" / "student1.json").write_text("{")
+    (tmp_path / "out" / "state" / "students" / "student1.json").write_text("{")
     with pytest.raises(ValueError, match="student1.json is damaged: remove it"):
         graded(folder, first, tmp_path / "out")
 
@@ -537,8 +547,13 @@ def test_names_of_the_platforms_are_taken_apart(tmp_path):
         notebooks.read(rivals, "assignment-1")
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "a.ipynb").write_text("{}")
-    with pytest.raises(ValueError, match="two submissions are called plain"):
-        notebooks.find(tmp_path)
+    twins = [s for s in notebooks.find(tmp_path) if s.student == "plain"]
+    assert len({s.key for s in twins}) == 2 and all(s.rivals for s in twins)
+    (tmp_path / "mallory_111_5_z_77_assignsubmission_file_.ipynb").write_text("{}")
+    (tmp_path / "eve_1234_98999_x.ipynb").write_text("{}")  # adamova's number
+    found = {s.student: s for s in notebooks.find(tmp_path)}
+    assert found["mallory"].identity == "111" and not found["mallory"].rivals
+    assert found["eve"].rivals and found["adamova"].rivals
     for wrong in (tmp_path / "none", tmp_path / "curie_LATE_77_98766_x.ipynb"):
         with pytest.raises(ValueError, match="no folder of submissions"):
             notebooks.find(wrong)

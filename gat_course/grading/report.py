@@ -84,7 +84,7 @@ def write_grades(
         why = _safe(result["reason"])
         table.writerow([*who, f"{score:g}", *marks, result["status"], why])
     with whole(path) as unfinished:
-        unfinished.write_text(text.getvalue(), encoding="utf-8")
+        unfinished.write_text(text.getvalue(), encoding="utf-8", errors="replace")
     return missing
 
 

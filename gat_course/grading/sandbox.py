@@ -228,10 +228,7 @@ class Student:
                 self.notes.append(f"Cell {cell} is left out: {why}.")
                 continue
             if not any(note.startswith("In cell") for note in self.notes):
-                self.notes += [
-                    f"In cell {n}: {str(error)[:300]}."
-                    for n, error in list(said.get("errors", []))[:20]
-                ]
+                self.notes += _errors(said.get("errors"), self.cells)
 
     def _spawn(self) -> None:
         limits = self.limits
@@ -247,7 +244,7 @@ class Student:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=os.environ | _environment("/tmp"),
+            env=_environment("/tmp"),  # it can be read inside: nothing of the grader's
             start_new_session=True,
         )
         os.set_blocking(self._process.stdin.fileno(), False)
@@ -273,8 +270,17 @@ class Student:
     def _receive(self, until: float) -> dict:
         """The next message until a time; what is none is passed over."""
         until, begun = min(until, self._ends_at), time.monotonic()
-        place = self._process.stdout.fileno()
+        place, looked = self._process.stdout.fileno(), begun
         while True:
+            if (
+                time.monotonic() > looked + PAUSE
+            ):  # by the clock: it may be busy talking
+                self._look()
+                looked = time.monotonic()
+            if time.monotonic() > until:
+                late = time.monotonic() > self._ends_at
+                limit = self.limits.whole if late else until - begun
+                raise _Died(f"it was stopped after {limit:.0f} seconds")
             line, found, rest = self._received.partition(b"\n")
             if found:
                 self._received = rest
@@ -282,13 +288,8 @@ class Student:
                     return wire.read_line(line)
                 continue
             if len(self._received) > wire.SIZE:
-                raise _Died("it hands over more than 64 MB")
-            if time.monotonic() > until:
-                late = time.monotonic() > self._ends_at
-                limit = self.limits.whole if late else until - begun
-                raise _Died(f"it was stopped after {limit:.0f} seconds")
+                raise _Died(f"it hands over more than {wire.SIZE // 2**20} MB")
             if not select.select([place], [], [], PAUSE)[0]:
-                self._look()
                 continue
             piece = os.read(place, 2**20)
             if not piece:
@@ -332,6 +333,16 @@ class Student:
     def close(self) -> None:
         """End it; what it left running ends with it."""
         self._end()
+
+
+def _errors(said: Any, cells: Sequence[tuple[int, str]]) -> list[str]:
+    """Notes of the errors in cells: it may have said anything."""
+    known, found = {number for number, _ in cells}, []
+    for entry in said[:20] if isinstance(said, list) else []:
+        if isinstance(entry, list) and len(entry) == 2 and type(entry[0]) is int:
+            if entry[0] in known:
+                found.append(f"In cell {entry[0]}: {str(entry[1])[:300]}.")
+    return found
 
 
 class Function:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from gat_course.checks import graded
 from gat_course.files import alone, sweep, write_json
-from gat_course.grading.notebooks import Broken, Submission, find, read
+from gat_course.grading.notebooks import Broken, Submission, find, plain, read
 from gat_course.grading.sandbox import Cage, Limits, Student
 
 if TYPE_CHECKING:
@@ -112,14 +112,15 @@ def grade_one(
         "key": submission.key,
         "student": submission.student,
         "id": submission.identity,
-        "file": submission.path.name,
+        "file": plain(submission.path.name),
         "digest": digest,
         "status": "graded",
         "reason": "",
         "notes": [],
         "questions": {},
     }
-    same = old if old.get("digest") == digest else {}
+    known = old.get("digest") == digest and old.get("status") == "graded"
+    same = old if known else {}
     new = [q for q in assignment.tests if not _is_known(same, q, assignment)]
     result["questions"] = {
         q: known
@@ -135,9 +136,11 @@ def grade_one(
                 result["questions"][question] = _asked(assignment, question, student)
         finally:
             student.close()
-        result["notes"] = student.notes or same.get("notes", [])
-    except Broken as why:
-        result |= {"status": "broken", "reason": str(why)}
+        notes = [plain(note) for note in student.notes[:50]]
+        result["notes"] = notes or same.get("notes", [])
+    except (Broken, OSError, RecursionError, MemoryError, UnicodeError) as why:
+        reason = str(why) if isinstance(why, Broken) else f"{type(why).__name__}: {why}"
+        result |= {"status": "broken", "reason": plain(reason)}
         result["questions"] = {q: _nothing(assignment, q) for q in assignment.tests}
     result["questions"] = {q: result["questions"][q] for q in assignment.tests}
     write_json(path, result)
@@ -237,7 +240,7 @@ def grade(
     with alone(kept / "run.json"):
         rules = Rules(assignment, limits, cage, _secret(kept, assignment.name))
         found = find(folder)
-        paths = {s.key: kept / f"{s.key}.json" for s in found}
+        paths = {s.key: kept / "students" / f"{s.key}.json" for s in found}
         before = {key: _kept(path) for key, path in paths.items()}
         todo = [s for s in found if _is_new(s, assignment, before[s.key])]
         jobs = (
@@ -288,7 +291,7 @@ def _kept(path: Path) -> dict[str, Any]:
 
 
 def _is_new(submission: Submission, assignment: Assignment, old: dict) -> bool:
-    if old.get("digest") != submission.digest() or not old:
+    if old.get("digest") != submission.digest() or old.get("status") != "graded":
         return True
     names = set(old["questions"]) == set(assignment.tests)
     return not names or not all(_is_known(old, q, assignment) for q in assignment.tests)

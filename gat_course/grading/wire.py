@@ -17,7 +17,9 @@ from torch import Tensor
 from gat_course.graph import GraphData
 
 DEPTH = 12  # lists within lists
-SIZE = 2**26  # bytes of a message
+SIZE = 2**23  # bytes of a message
+PARTS = 150_000  # of a value: numbers in lists, keys
+DIMENSIONS = 8
 _FIELDS = ("src", "dst", "x", "y", "edge_weight", "graph_of")
 _DTYPES = {
     name: getattr(torch, name)
@@ -100,18 +102,28 @@ def unpack(packed: Any, call: Callable[[str], Any] | None = None) -> Any:
         Unreadable: no `pack` made it.
     """
     try:
-        return _unpack(packed, call, 0)
+        return _unpack(packed, call, 0, [PARTS])
     except Unreadable:
         raise
-    except (TypeError, ValueError, KeyError, RecursionError, OverflowError) as error:
+    except (
+        TypeError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         raise Unreadable(f"not a value: {error}") from error
     except RuntimeError as error:  # a shape that does not fit, say
         raise Unreadable(f"not a tensor: {error}") from error
 
 
-def _unpack(packed: Any, call: Callable[[str], Any] | None, depth: int) -> Any:
-    if depth > DEPTH:
-        raise Unreadable(f"lists within lists are more than {DEPTH} deep")
+def _unpack(
+    packed: Any, call: Callable[[str], Any] | None, depth: int, left: list[int]
+) -> Any:
+    left[0] -= 1  # a stranger's value may be made to take for ever
+    if depth > DEPTH or left[0] < 0:
+        raise Unreadable(f"it has more than {PARTS} parts, or {DEPTH} levels")
     if packed is None or type(packed) in (bool, int, float, str):
         return packed
     if type(packed) is not dict or len(packed) != 1:
@@ -119,14 +131,21 @@ def _unpack(packed: Any, call: Callable[[str], Any] | None, depth: int) -> Any:
     ((kind, inside),) = packed.items()
 
     def inner(of: Any) -> Any:
-        return _unpack(of, call, depth + 1)
+        return _unpack(of, call, depth + 1, left)
 
     if kind in ("list", "tuple"):
         return (list if kind == "list" else tuple)(map(inner, inside))
     if kind == "dict":
-        return {inner(key): inner(value) for key, value in inside}
+        keys = [key for key, _ in inside]
+        if len(keys) > 1000 or not all(
+            type(key) is str or (type(key) is int and abs(key) < 2**31) for key in keys
+        ):
+            raise Unreadable("its keys should be few, and text or small numbers")
+        return {key: inner(value) for key, value in inside}
     if kind in ("tensor", "array"):
         name, shape, text = inside
+        if len(shape) > DIMENSIONS:
+            raise Unreadable(f"a tensor of more than {DIMENSIONS} dimensions")
         raw = bytearray(base64.b64decode(text, validate=True))
         values = torch.zeros(0, dtype=_DTYPES[name])
         if raw:
