@@ -3,14 +3,12 @@
 import os
 from functools import cache
 
+import hints
 import nbformat
 import planted
 import pytest
 
-from gat_course import checks
-from gat_course.checks import judge, trial
 from gat_course.checks.graded import SEED, agree
-from gat_course.checks.question import QUESTIONS, Holds
 from tools import assignments, book
 
 pytest.importorskip("otter", reason="Otter-Grader is not installed")
@@ -132,32 +130,16 @@ ASKED = [f"A{n}.{k}" for n in NUMBERS for k in range(1, 6)]
 
 @pytest.mark.parametrize("number", ASKED)
 def test_a_mistake_is_told_by_its_own_hint(number):
-    checks.load(number)
-    q = QUESTIONS[number]
+    q = hints.asked(number)
     assert len(q.mistakes) >= 5 and len(q.drawn) >= 2
-    tried = trial.Trial(q, None, lambda call: None)
-    for hint, mistake in q.mistakes.items():
-        if isinstance(mistake, Holds):
-            continue
-
-        def gives(*args, mistake=mistake):
-            return q.right(*args, **mistake)
-
-        tried.outcomes = [tried._plain(gives, c.plain()) for c in q.cases]
-        assert tried.wrong(), f"{hint} is right on all inputs"
-        assert tried.known() == hint
-    page = judge.PAGES[q.chapter]
-    cells = book.read(book.ROOT / "book" / f"{page}.ipynb").cells
-    lines = [line for cell in cells for line in cell.source.splitlines()]
-    headings = {line.lstrip("# ") for line in lines if line.startswith("#")}
-    assert {q.section, *q.elsewhere.values()} <= headings
+    hints.told_by_its_own(number)
+    hints.points_to_a_heading(number)
 
 
 @pytest.mark.parametrize("number", ASKED)
 def test_graders_inputs_are_well_defined(number, monkeypatch):
     """The right answer in float32 inputs is right, whatever is drawn."""
-    checks.load(number)
-    q = QUESTIONS[number]
+    q = hints.asked(number)
     for secret in range(5):
         monkeypatch.setitem(os.environ, SEED, str(secret))
         for kind in ("", *q.drawn):

@@ -9,14 +9,15 @@ import textwrap
 from functools import partial
 
 import answers
+import hints
 import numpy as np
 import pytest
 import torch
 from torch.utils._pytree import tree_leaves
 
 from gat_course import BOOK, GraphData, checks
-from gat_course.checks import guard, judge, reading, showing, trial
-from gat_course.checks.question import QUESTIONS, Case, Holds, case, question
+from gat_course.checks import guard, judge, reading, showing
+from gat_course.checks.question import QUESTIONS, Case, case, question
 
 ANSWERS = answers.load()
 EXERCISES = sorted({a.number for a in ANSWERS}, key=lambda n: [*map(int, n.split("."))])
@@ -83,33 +84,12 @@ def test_a_wrong_answer_is_named_and_shown(answer):
 
 @pytest.mark.parametrize("number", EXERCISES)
 def test_every_known_mistake_is_told_by_its_own_hint(number):
-    """The mistakes in the checks, as answers: none is hidden by another."""
-    ask(number, None)
-    q = QUESTIONS[number]
-    tried = trial.Trial(q, None, lambda call: None)
-    for hint, mistake in q.mistakes.items():
-        if isinstance(mistake, Holds):
-            continue
-
-        def gives(*args, mistake=mistake):
-            return q.right(*args, **mistake)
-
-        tried.outcomes = [tried._plain(gives, c.plain()) for c in q.cases]
-        assert tried.wrong(), f"{hint} is right on all inputs"
-        assert tried.known() == hint
+    hints.told_by_its_own(number)
 
 
 @pytest.mark.parametrize("number", EXERCISES)
 def test_where_to_read_is_a_heading_of_the_chapter(number):
-    from tools import book
-
-    ask(number, None)
-    page = judge.PAGES[number.split(".")[0]]
-    cells = book.read(book.ROOT / "book" / f"{page}.ipynb").cells
-    lines = [line for cell in cells for line in cell.source.splitlines()]
-    headings = [line.lstrip("# ") for line in lines if line.startswith("#")]
-    q = QUESTIONS[number]
-    assert {q.section, *q.elsewhere.values()} <= set(headings)
+    hints.points_to_a_heading(number)
 
 
 def nothing(*_, **__):

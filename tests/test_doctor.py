@@ -542,7 +542,28 @@ def test_the_departures_layers_do_what_their_names_say():
     out = torch.zeros(4, 2).index_add(0, graph.src, sums["softmax over targets"])
     assert torch.allclose(out, torch.ones(4, 2))
     assert torch.allclose(sums["softmax over all edges"].sum(0), torch.ones(2))
-    assert bool((sums["sigmoid of each score"] < 1).all())
+    own = away["sigmoid of each score"](3, 3, 2)
+    found = own.attend(graph, z)[1]
+    assert torch.allclose(found, torch.sigmoid(own.scores(graph, z)))
+    into = torch.zeros(4, 2).index_add(0, graph.dst, found)
+    assert not torch.allclose(into[1], torch.ones(2))  # three sources: no sum of 1
+
+
+def test_a_departures_graph_has_links_once_one_way_or_twice():
+    one, both = (departures._changed(GRAPH, change) for change in departures.GRAPHS)
+    pairs = set(zip(one.src.tolist(), one.dst.tolist(), strict=True))
+    back = {(b, a) for a, b in pairs}
+    given = set(zip(GRAPH.src.tolist(), GRAPH.dst.tolist(), strict=True))
+    assert not pairs & back and pairs | back == given
+    assert both.num_edges == 2 * GRAPH.num_edges
+    assert departures._changed(GRAPH, "none").num_edges == GRAPH.num_edges
+
+
+def test_what_the_errata_say_that_a_softmax_costs_is_in_the_last_table():
+    runs = catalogue.stored("departures").groupby("change")["test"]
+    cost = runs.mean()["none"] - runs.mean()["softmax before the loss"]
+    text = (book.ROOT / "book" / "errata.ipynb").read_text(encoding="utf-8")
+    assert f"On Cora it costs {cost:.0f} points (the last table)" in text
 
 
 # ------------------------------------------------------------ what readers' own do

@@ -217,7 +217,7 @@ value = 7
             "crashes": "crashed .SIGSEGV.",
             "forks": "starts more than",
             "fills": "File too large|No space",
-            "eats": "",
+            "eats": "^$|more than 4 GB|killed|MemoryError",
             "much": "hands over more than 8 MB|stopped after 3",
         }.items():
             call = of.get(name)
@@ -680,6 +680,32 @@ def test_pairs_that_look_alike_are_shown(folder, tmp_path, capsys):
     assert "not verdicts" in capsys.readouterr().out
     page = (tmp_path / "similar" / "report.html").read_text()
     assert "student0" in page and "student1" in page
+
+
+def test_a_sandbox_that_does_not_start_costs_nobody_points(folder, first, tmp_path):
+    for code, why in (
+        ('print(\'{"fails": "no torch"}\')', "no torch"),
+        ("raise SystemExit(3)", "it ends Python"),
+    ):
+
+        def cage(settings, place, code=code):
+            return [sys.executable, "-c", code]
+
+        with pytest.raises(RuntimeError, match=f"does not start: {why}"):
+            graded(folder, first, tmp_path / why, cage=cage)
+        assert not list((tmp_path / why).rglob("student*.json"))
+
+
+def test_out_of_time_is_one_submissions_own_affair():
+    of = student("def loops():\n    while True: pass", Limits(call=3, whole=4), CAGE)
+    call = of.get("loops")
+    try:
+        with pytest.raises(sandbox.Gone):
+            call()
+        with pytest.raises(sandbox.Gone):
+            of._ask({"name": "other"})
+    finally:
+        of.close()
 
 
 def test_a_number_needs_what_make_builds(monkeypatch, tmp_path, capsys):

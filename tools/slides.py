@@ -155,8 +155,7 @@ LECTURES = {
     "1-one-layer": ("One layer of graph attention", ONE_LAYER),
     "2-real-graphs": ("Heads, Cora, and an honest number", REAL_GRAPHS),
 }
-_CHAPTERS = {"01": "01-attention", "dense": "02-dense", "heads": "04-heads"}
-_CHAPTERS |= {"05": "05-cora"}
+CHAPTERS = ("01-attention", "02-dense", "04-heads", "05-cora")
 
 STYLE = """
 .reveal { font-size: 26px; }
@@ -173,8 +172,8 @@ STYLE = """
 def cells() -> dict[str, NotebookNode]:
     """The chapters' cells, by their ids."""
     found = {}
-    for page in _CHAPTERS.values():
-        for cell in book.read(book.ROOT / "book" / f"{page}.ipynb").cells:
+    for chapter in CHAPTERS:
+        for cell in book.read(book.ROOT / "book" / f"{chapter}.ipynb").cells:
             found[cell.id] = cell
     return found
 

@@ -177,13 +177,13 @@ def places(pairs: Pairs, tolerance: float) -> Iterator[str]:
         return
     off = [((g - r).abs() > 1e-4 + 1e-4 * r.abs()) | (g != g) for g, r in wrong]
     rows = [o.flatten(1).any(1) if o.dim() > 1 else o for o in off]
-    places = list(zip(rows, wrong, strict=True))
-    if all(bool((g[o] == 0).all()) and bool((r[o] != 0).any()) for o, (g, r) in places):
-        last = all(not bool((~o[o.long().argmax() :]).any()) for o, _ in places)
+    there = list(zip(rows, wrong, strict=True))
+    if all(bool((g[o] == 0).all()) and bool((r[o] != 0).any()) for o, (g, r) in there):
+        last = all(not bool((~o[o.long().argmax() :]).any()) for o, _ in there)
         where = "The last rows" if last else "Some rows"
         yield f"{where} are zeros in your answer, and should not be; the rest is right."
     if all(
-        bool((r[o] == 0).all()) and bool((g[o] == g[o]).all()) for o, (g, r) in places
+        bool((r[o] == 0).all()) and bool((g[o] == g[o]).all()) for o, (g, r) in there
     ):
         yield "Some rows should be zeros, and hold numbers; the rest is right."
     if all(bool(o[-1]) and not bool(o[:-1].any()) for o in rows):

@@ -88,19 +88,20 @@ class Patient:
         self.noisy = False  # two calls differ, and not by PyTorch's dropout
         self.loops = bool((graph.src == graph.dst).sum() >= 0.9 * graph.num_nodes)
         ways = {"forward": forward} if forward else FORWARDS
-        plain = graph if graph.x.layout == torch.strided else None
-        plain = plain or replace(graph, x=dense(graph.x))
-        for self.graph in (graph, plain):
+        graphs = [graph]
+        if graph.x.layout != torch.strided:
+            graphs.append(replace(graph, x=dense(graph.x)))
+        for self.graph in graphs:
             self.forward, tried = self._way(ways)
             if self.forward:
                 return
-        said = "\n  ".join(tried)
+        problems = "\n  ".join(tried)
         if forward:
-            raise TypeError(f"your function that calls the model fails.\n  {said}")
+            raise TypeError(f"your function that calls the model fails.\n  {problems}")
         raise TypeError(
             "the doctor does not know how to call the model; give it a function: "
             "doctor(model, graph, lambda model, graph: …), where graph has x, src and "
-            f"dst. It tried\n  {said}"
+            f"dst. It tried\n  {problems}"
         )
 
     def _way(self, ways: dict[str, Forward]) -> tuple[Forward | None, list[str]]:

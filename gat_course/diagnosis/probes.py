@@ -12,12 +12,7 @@ from torch import Tensor
 
 from gat_course.diagnosis import parameters
 from gat_course.diagnosis.findings import Finding
-from gat_course.diagnosis.patient import (
-    Patient,
-    Trace,
-    Unfit,
-    dense,
-)
+from gat_course.diagnosis.patient import Patient, Trace, Unfit, dense
 
 Probe = Callable[[Patient], Finding | None]
 

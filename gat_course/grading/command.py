@@ -92,9 +92,10 @@ def _has_docker() -> bool:
 
 def _in_containers(args: argparse.Namespace, assignment: Assignment) -> int:
     """Otter's own way: `otter grade`, a container for each submission."""
-    (archive,) = sorted(_autograder(args.assignment).glob("*.zip")) or [None]
+    path = _autograder(args.assignment)
+    archive = path if path.is_file() else next(iter(sorted(path.glob("*.zip"))), None)
     if archive is None:
-        raise ValueError("Otter's containers need the autograder's zip file")
+        raise ValueError(f"Otter's containers need a zip file, and {path} has none")
     out = Path(args.out or f"grades-{assignment.name}")
     out.mkdir(parents=True, exist_ok=True)
     print("No bubblewrap: Otter grades in Docker containers, where a submission's code")

@@ -1,6 +1,4 @@
-"""What runs a submission, alone with it in the sandbox.
-
-    python -m gat_course.grading.inside SETTINGS
+"""What runs a submission, alone with it in the sandbox: `python -m … SETTINGS`.
 
 It runs the cells, and then calls the submission's functions with what it is asked to.
 It knows neither tests nor answers, so nothing here needs to be safe from the submission

@@ -40,10 +40,14 @@ class Submission:
     mark: str = ""
 
     @property
+    def name(self) -> str:
+        """Student and number, in letters that files may have."""
+        return re.sub(r"[^\w.-]+", "_", f"{self.student} {self.identity}".strip())
+
+    @property
     def key(self) -> str:
         """A name for files."""
-        name = re.sub(r"[^\w.-]+", "_", f"{self.student} {self.identity}".strip())
-        return f"{name[:60]}{self.mark}"
+        return f"{self.name[:60]}{self.mark}"
 
     def digest(self) -> str:
         """What changes with the file."""
@@ -100,16 +104,15 @@ def _apart(submission: Submission, others: list[Submission]) -> Submission:
         for other in others
         if other is not submission
         and (
-            other.key.lower() == submission.key.lower()
+            other.name.lower() == submission.name.lower()
             or (other.identity and other.identity == submission.identity)
         )
     ]
-    if not same and submission.key == submission.student[:60]:
+    if not same and len(submission.name) <= 60:
         return submission
-    place = hashlib.sha256(repr(submission.path.name).encode()).hexdigest()[:8]
+    place = hashlib.sha256(repr(submission.path).encode()).hexdigest()[:8]
     rivals = submission.rivals + tuple(plain(other.path.name) for other in same)
-    mark = f"-{place}" if same or len(submission.student) > 60 else ""
-    return replace(submission, rivals=rivals, mark=mark)
+    return replace(submission, rivals=rivals, mark=f"-{place}")
 
 
 def plain(text: str) -> str:

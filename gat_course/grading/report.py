@@ -119,7 +119,9 @@ def write_feedback(
         title = f"{assignment}: {result['student']}"
         body = [f"<p><strong>{score:g} of {possible:g} points</strong> by tests.</p>"]
         if result["status"] == "broken":
-            body.append(f'<p class="note">Not graded: {html.escape(result["reason"])}.')
+            body.append(
+                f'<p class="note">Not graded: {html.escape(result["reason"])}.</p>'
+            )
         for question, entry in result["questions"].items():
             body.append(
                 f"<h2>{question}: {entry['score']:g} of {entry['possible']:g}</h2>"

@@ -107,8 +107,7 @@ def trusting(settings: dict, place: int) -> list[str]:
 
 
 def _python(settings: dict) -> list[str]:
-    run = "from gat_course.grading.inside import main; main()"
-    return [sys.executable, "-c", run, json.dumps(settings)]
+    return [sys.executable, "-m", "gat_course.grading.inside", json.dumps(settings)]
 
 
 def _environment(home: str) -> dict[str, str]:
@@ -182,7 +181,7 @@ class Student:
             raise Gone(self._broken[name])
         if args is not None:
             request = request | {"args": wire.pack(args)}
-        self._begin()
+        self.start()
         request = request | {"id": secrets.token_hex(8)}
         try:
             self._send(request)
@@ -202,8 +201,13 @@ class Student:
             _written_into(args, wire.unpack(reply["given"]))
         return wire.unpack(reply.get("value"), lambda inner: Function(self, inner))
 
-    def _begin(self) -> None:
-        """Start the process and run the cells, unless that was done."""
+    def start(self) -> None:
+        """Start the process and run the cells, unless that was done.
+
+        Raises:
+            RuntimeError: the sandbox does not start: no fault of the submission.
+            Gone: it ended, or had to be ended, too often.
+        """
         while self._process is None:
             if self._starts > self.limits.restarts:
                 raise Gone("it ended, or had to be ended, too often")
@@ -217,13 +221,16 @@ class Student:
                 until = time.monotonic() + patience
                 while "ready" not in (said := self._receive(until)):
                     until = time.monotonic() + patience
-                    cell = said.get("cell")
-                    if "fails" in said and cell is None:
-                        raise RuntimeError(f"the sandbox fails: {said['fails']}")
+                    if type(said.get("cell")) is int:
+                        cell = said["cell"]
+                    elif cell is None:  # nothing of the submission has run yet
+                        raise _Died(said.get("fails", "it names no cell"))
             except _Died as why:
                 self._end()
-                if not isinstance(cell, int) or time.monotonic() > self._ends_at:
-                    raise Gone(f"{why}, before its first cell") from None
+                if cell is None and self._starts == 1:  # later it may be out of time
+                    raise RuntimeError(f"the sandbox does not start: {why}") from None
+                if cell is None or time.monotonic() > self._ends_at:
+                    raise Gone(f"{why}, before all cells had run") from None
                 self._left_out.add(cell)
                 self.notes.append(f"Cell {cell} is left out: {why}.")
                 continue
@@ -272,9 +279,7 @@ class Student:
         until, begun = min(until, self._ends_at), time.monotonic()
         place, looked = self._process.stdout.fileno(), begun
         while True:
-            if (
-                time.monotonic() > looked + PAUSE
-            ):  # by the clock: it may be busy talking
+            if time.monotonic() > looked + PAUSE:  # also while it talks
                 self._look()
                 looked = time.monotonic()
             if time.monotonic() > until:
@@ -368,7 +373,7 @@ def _written_into(before: tuple, after: Any) -> None:
 
 
 def started(pid: int) -> set[int]:
-    """A process and all that it has started, and they."""
+    """A process, what it has started, and what that has started in its turn."""
     parents = {}
     for entry in os.scandir("/proc"):
         if entry.name.isdecimal():

@@ -7,6 +7,7 @@ test.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from gat_course.checks import graded
 from gat_course.files import alone, sweep, write_json
 from gat_course.grading.notebooks import Broken, Submission, find, plain, read
-from gat_course.grading.sandbox import Cage, Limits, Student
+from gat_course.grading.sandbox import Cage, Gone, Limits, Student
 
 if TYPE_CHECKING:
     from otter.test_files import ExceptionTestFile
@@ -132,6 +133,8 @@ def grade_one(
         student = Student(cells, rules.limits, rules.cage, os.getpid() % 4000)
         os.environ[graded.SEED] = rules.secret
         try:
+            with contextlib.suppress(Gone):  # its tests say so
+                student.start()
             for question in new:
                 result["questions"][question] = _asked(assignment, question, student)
         finally:
@@ -228,6 +231,7 @@ def grade(
 
     Raises:
         ValueError: no submissions, or `out` is of another assignment.
+        RuntimeError: the sandbox does not start.
     """
     from joblib import Parallel, delayed
     from tqdm import tqdm
